@@ -110,164 +110,178 @@ func read[T any](ch <-chan T) []T {
 }
 
 func TestE01OneTimeline(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	first, second := m.view(all), m.view(all)
-	var writers sync.WaitGroup
-	for w := range 8 {
-		writers.Go(func() {
-			for i := range 100 {
-				m.join(w*100 + i)
-				m.leave(w*100 + i)
-			}
-		})
-	}
-	var got []event
-	var reader sync.WaitGroup
-	reader.Go(func() { got = read(first) })
-	writers.Wait()
-	m.end()
-	require.Equal(t, read(second), func() []event { reader.Wait(); return got }(), "every whole view tells one order")
-	require.Len(t, got, 8*100*2+1)
-	for who := range 800 {
-		require.Less(t, slices.Index(got, event(joined{who})), slices.Index(got, event(left{who})))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		first, second := m.view(all), m.view(all)
+		var writers sync.WaitGroup
+		for w := range 8 {
+			writers.Go(func() {
+				for i := range 100 {
+					m.join(w*100 + i)
+					m.leave(w*100 + i)
+				}
+			})
+		}
+		var got []event
+		var reader sync.WaitGroup
+		reader.Go(func() { got = read(first) })
+		writers.Wait()
+		m.end()
+		require.Equal(t, read(second), func() []event { reader.Wait(); return got }(), "every whole view tells one order")
+		require.Len(t, got, 8*100*2+1)
+		for who := range 800 {
+			require.Less(t, slices.Index(got, event(joined{who})), slices.Index(got, event(left{who})))
+		}
+	})
 }
 
 func TestE02StateFirstThenEvent(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	ch := m.Joined()
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		for e := range ch {
-			m.mu.Lock()
-			present := slices.Contains(m.present, e.who)
-			m.mu.Unlock()
-			if !present {
-				t.Errorf("read that %d joined before the state said so", e.who)
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		ch := m.Joined()
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			for e := range ch {
+				m.mu.Lock()
+				present := slices.Contains(m.present, e.who)
+				m.mu.Unlock()
+				if !present {
+					t.Errorf("read that %d joined before the state said so", e.who)
+				}
 			}
+		})
+		for who := range 500 {
+			m.join(who)
 		}
+		m.end()
+		reader.Wait()
 	})
-	for who := range 500 {
-		m.join(who)
-	}
-	m.end()
-	reader.Wait()
 }
 
 func TestE03ViewsAreSubsequences(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	whole, typed := m.Events(), m.Joined()
-	even := m.view(func(e event) (event, bool) {
-		j, ok := e.(joined)
-		return e, ok && j.who%2 == 0
-	})
-	for who := range 50 {
-		m.join(who)
-		if who%3 == 0 {
-			m.leave(who)
-		}
-	}
-	m.end()
-	var wantTyped []joined
-	var wantEven []event
-	for _, e := range read(whole) {
-		if j, ok := e.(joined); ok {
-			wantTyped = append(wantTyped, j)
-			if j.who%2 == 0 {
-				wantEven = append(wantEven, e)
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		whole, typed := m.Events(), m.Joined()
+		even := m.view(func(e event) (event, bool) {
+			j, ok := e.(joined)
+			return e, ok && j.who%2 == 0
+		})
+		for who := range 50 {
+			m.join(who)
+			if who%3 == 0 {
+				m.leave(who)
 			}
 		}
-	}
-	require.Len(t, wantTyped, 50)
-	require.Equal(t, wantTyped, read(typed))
-	require.Equal(t, wantEven, read(even))
+		m.end()
+		var wantTyped []joined
+		var wantEven []event
+		for _, e := range read(whole) {
+			if j, ok := e.(joined); ok {
+				wantTyped = append(wantTyped, j)
+				if j.who%2 == 0 {
+					wantEven = append(wantEven, e)
+				}
+			}
+		}
+		require.Len(t, wantTyped, 50)
+		require.Equal(t, wantTyped, read(typed))
+		require.Equal(t, wantEven, read(even))
+	})
 }
 
 func TestE04StartsWithThePresent(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	m.join(1)
-	m.join(2)
-	m.leave(1)
-	m.join(3)
-	ch := m.Events()
-	m.join(4)
-	m.leave(3)
-	m.end()
-	require.Equal(t, []event{joined{2}, joined{3}, joined{4}, left{3}, closed{}}, read(ch))
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		m.join(1)
+		m.join(2)
+		m.leave(1)
+		m.join(3)
+		ch := m.Events()
+		m.join(4)
+		m.leave(3)
+		m.end()
+		require.Equal(t, []event{joined{2}, joined{3}, joined{4}, left{3}, closed{}}, read(ch))
+	})
 }
 
 // A view opened in the middle of changes has neither gap nor repetition: who
 // is present by its events is who is present.
 func TestE04JoinsThePresentToTheLivePart(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	var writers sync.WaitGroup
-	for w := range 4 {
-		writers.Go(func() {
-			for i := range 300 {
-				m.join(w*1000 + i)
-				if i%2 == 0 {
-					m.leave(w*1000 + i)
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for i := range 300 {
+					m.join(w*1000 + i)
+					if i%2 == 0 {
+						m.leave(w*1000 + i)
+					}
+				}
+			})
+		}
+		var views []<-chan event
+		for range 20 {
+			views = append(views, m.view(all))
+			runtime.Gosched()
+		}
+		writers.Wait()
+		m.end()
+		for _, ch := range views {
+			present := map[int]bool{}
+			for e := range ch {
+				switch e := e.(type) {
+				case joined:
+					require.False(t, present[e.who], "%d joined twice", e.who)
+					present[e.who] = true
+				case left:
+					require.True(t, present[e.who], "%d left without having joined", e.who)
+					delete(present, e.who)
 				}
 			}
-		})
-	}
-	var views []<-chan event
-	for range 20 {
-		views = append(views, m.view(all))
-		runtime.Gosched()
-	}
-	writers.Wait()
-	m.end()
-	for _, ch := range views {
-		present := map[int]bool{}
-		for e := range ch {
-			switch e := e.(type) {
-			case joined:
-				require.False(t, present[e.who], "%d joined twice", e.who)
-				present[e.who] = true
-			case left:
-				require.True(t, present[e.who], "%d left without having joined", e.who)
-				delete(present, e.who)
-			}
+			require.Len(t, present, len(m.present))
 		}
-		require.Len(t, present, len(m.present))
-	}
+	})
 }
 
 func TestE05SameChannelEachCall(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	m.join(1)
-	ch := m.Events()
-	m.end()
-	require.Equal(t, ch, m.Events())
-	require.Equal(t, []event{joined{1}, closed{}}, read(ch))
-	require.Equal(t, ch, m.Events(), "also when it is over")
-	var none timeline.Memo[joined]
-	require.NotNil(t, none.Get(func() <-chan joined { return make(chan joined) }))
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		m.join(1)
+		ch := m.Events()
+		m.end()
+		require.Equal(t, ch, m.Events())
+		require.Equal(t, []event{joined{1}, closed{}}, read(ch))
+		require.Equal(t, ch, m.Events(), "also when it is over")
+		var none timeline.Memo[joined]
+		require.NotNil(t, none.Get(func() <-chan joined { return make(chan joined) }))
+	})
 }
 
 func TestE07NeverBlocksNeverDrops(t *testing.T) {
-	var warnings []int
-	overflows := 0
-	m := newMeeting(timeline.Options[event]{
-		Warn: func(view string, waiting int) {
-			if view == "timeline_test.joined" {
-				warnings = append(warnings, waiting)
-			}
-		},
-		Overflow: func() { overflows++ },
+	synctest.Test(t, func(t *testing.T) {
+		var warnings []int
+		overflows := 0
+		m := newMeeting(timeline.Options[event]{
+			Warn: func(view string, waiting int) {
+				if view == "timeline_test.joined" {
+					warnings = append(warnings, waiting)
+				}
+			},
+			Overflow: func() { overflows++ },
+		})
+		typed, whole := m.Joined(), m.Events()
+		for who := range 70_000 {
+			m.append(joined{who}) // nobody reads
+		}
+		require.Equal(t, []int{1000, 2000, 4000, 8000, 16000, 32000, 64000}, warnings)
+		require.Equal(t, 1, overflows, "once, not for each view or event")
+		m.end()
+		for _, ch := range []int{len(read(typed)), len(read(whole)) - 1} {
+			require.Equal(t, 70_000, ch)
+		}
+		require.Zero(t, m.log.Discarded())
 	})
-	typed, whole := m.Joined(), m.Events()
-	for who := range 70_000 {
-		m.append(joined{who}) // nobody reads
-	}
-	require.Equal(t, []int{1000, 2000, 4000, 8000, 16000, 32000, 64000}, warnings)
-	require.Equal(t, 1, overflows, "once, not for each view or event")
-	m.end()
-	for _, ch := range []int{len(read(typed)), len(read(whole)) - 1} {
-		require.Equal(t, 70_000, ch)
-	}
-	require.Zero(t, m.log.Discarded())
 }
 
 func TestE07WarnsAfreshWhenReadEmpty(t *testing.T) {
@@ -291,21 +305,23 @@ func TestE07WarnsAfreshWhenReadEmpty(t *testing.T) {
 }
 
 func TestE07OverflowInOneViewOnly(t *testing.T) {
-	overflows := 0
-	m := newMeeting(timeline.Options[event]{Limit: 100, Overflow: func() { overflows++ }})
-	m.view(func(e event) (event, bool) { return nil, false })
-	for who := range 99 {
-		m.append(joined{who})
-	}
-	ch := m.Events()
-	for who := range 99 {
-		m.append(joined{who})
-	}
-	require.Zero(t, overflows)
-	m.append(joined{0})
-	require.Equal(t, 1, overflows)
-	m.end()
-	require.Len(t, read(ch), 101)
+	synctest.Test(t, func(t *testing.T) {
+		overflows := 0
+		m := newMeeting(timeline.Options[event]{Limit: 100, Overflow: func() { overflows++ }})
+		m.view(func(e event) (event, bool) { return nil, false })
+		for who := range 99 {
+			m.append(joined{who})
+		}
+		ch := m.Events()
+		for who := range 99 {
+			m.append(joined{who})
+		}
+		require.Zero(t, overflows)
+		m.append(joined{0})
+		require.Equal(t, 1, overflows)
+		m.end()
+		require.Len(t, read(ch), 101)
+	})
 }
 
 func TestGaugesKeepTheNewestAtTheEnd(t *testing.T) {
@@ -323,38 +339,44 @@ func TestGaugesKeepTheNewestAtTheEnd(t *testing.T) {
 }
 
 func TestGaugesAloneDoNotPileUp(t *testing.T) {
-	overflows := 0
-	m := newMeeting(timeline.Options[event]{Coalesce: gauge, Limit: 10, Overflow: func() { overflows++ }})
-	ch := m.Events()
-	m.append(joined{1})
-	for who := range 1000 {
-		m.append(speaker{who})
-	}
-	m.end()
-	require.Equal(t, []event{joined{1}, speaker{999}, closed{}}, read(ch))
-	require.Zero(t, overflows)
+	synctest.Test(t, func(t *testing.T) {
+		overflows := 0
+		m := newMeeting(timeline.Options[event]{Coalesce: gauge, Limit: 10, Overflow: func() { overflows++ }})
+		ch := m.Events()
+		m.append(joined{1})
+		for who := range 1000 {
+			m.append(speaker{who})
+		}
+		m.end()
+		require.Equal(t, []event{joined{1}, speaker{999}, closed{}}, read(ch))
+		require.Zero(t, overflows)
+	})
 }
 
 func TestE08EndsOnce(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	ch, typed := m.Events(), m.Joined()
-	m.join(1)
-	m.end()
-	m.end()
-	m.append(joined{2})
-	require.Equal(t, []event{joined{1}, closed{}}, read(ch), "nothing follows the last event")
-	require.Equal(t, []joined{{1}}, read(typed))
-	m.log.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		ch, typed := m.Events(), m.Joined()
+		m.join(1)
+		m.end()
+		m.end()
+		m.append(joined{2})
+		require.Equal(t, []event{joined{1}, closed{}}, read(ch), "nothing follows the last event")
+		require.Equal(t, []joined{{1}}, read(typed))
+		m.log.Wait()
+	})
 }
 
 func TestE08OpenedAfterTheEnd(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	m.join(1)
-	m.end()
-	require.Equal(t, []event{joined{1}, closed{}}, read(m.Events()))
-	require.Equal(t, []joined{{1}}, read(m.Joined()))
-	require.Empty(t, read(m.view(func(event) (event, bool) { return nil, false })))
-	m.log.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		m.join(1)
+		m.end()
+		require.Equal(t, []event{joined{1}, closed{}}, read(m.Events()))
+		require.Equal(t, []joined{{1}}, read(m.Joined()))
+		require.Empty(t, read(m.view(func(event) (event, bool) { return nil, false })))
+		m.log.Wait()
+	})
 }
 
 func TestE08WaitsForNobodysReading(t *testing.T) {
@@ -412,15 +434,17 @@ func TestE08GraceCountsFromTheEnd(t *testing.T) {
 
 // TestE08FromTheReader ends the log from the goroutine that reads it.
 func TestE08FromTheReader(t *testing.T) {
-	m := newMeeting(timeline.Options[event]{})
-	ch := m.Events()
-	m.join(1)
-	var got []event
-	for e := range ch {
-		got = append(got, e)
-		m.end()
-	}
-	require.Equal(t, []event{joined{1}, closed{}}, got)
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting(timeline.Options[event]{})
+		ch := m.Events()
+		m.join(1)
+		var got []event
+		for e := range ch {
+			got = append(got, e)
+			m.end()
+		}
+		require.Equal(t, []event{joined{1}, closed{}}, got)
+	})
 }
 
 func TestPartEndsBeforeTheWhole(t *testing.T) {
@@ -451,35 +475,41 @@ func TestPartEndsBeforeTheWhole(t *testing.T) {
 }
 
 func TestPartThatEndsWithThePresent(t *testing.T) {
-	log := timeline.New(timeline.Options[event]{})
-	present := func() []event { return []event{joined{1}, left{1}, joined{2}} }
-	last := func(e event) bool { return e == event(left{1}) }
-	require.Equal(t, []event{joined{1}, left{1}}, read(timeline.ViewUntil(log, present, all, last)))
-	log.End(closed{})
-	require.Equal(t, []event{joined{1}, left{1}}, read(timeline.ViewUntil(log, present, all, last)))
-	require.Equal(t, []event{closed{}}, read(timeline.View(log, nil, all)))
+	synctest.Test(t, func(t *testing.T) {
+		log := timeline.New(timeline.Options[event]{})
+		present := func() []event { return []event{joined{1}, left{1}, joined{2}} }
+		last := func(e event) bool { return e == event(left{1}) }
+		require.Equal(t, []event{joined{1}, left{1}}, read(timeline.ViewUntil(log, present, all, last)))
+		log.End(closed{})
+		require.Equal(t, []event{joined{1}, left{1}}, read(timeline.ViewUntil(log, present, all, last)))
+		require.Equal(t, []event{closed{}}, read(timeline.View(log, nil, all)))
+	})
 }
 
 func TestReaderThatKeepsUpHasNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeeting(timeline.Options[event]{})
-		before := runtime.NumGoroutine()
 		var views []<-chan event
 		for range 100 {
 			views = append(views, m.view(all))
 		}
-		require.Equal(t, before, runtime.NumGoroutine())
+		require.Zero(t, m.log.Pumps())
 		m.join(1)
-		require.Equal(t, before+100, runtime.NumGoroutine(), "one pump for each view in which something waits")
+		require.Equal(t, 100, m.log.Pumps(), "one pump for each view in which something waits")
 		for _, ch := range views {
 			<-ch
 		}
 		synctest.Wait()
-		require.Equal(t, before, runtime.NumGoroutine())
-		m.end()
+		require.Zero(t, m.log.Pumps())
+		var readers sync.WaitGroup
 		for _, ch := range views {
-			read(ch)
+			readers.Go(func() { read(ch) })
 		}
+		synctest.Wait()
+		m.join(2)
+		require.Zero(t, m.log.Pumps(), "handed over at once")
+		m.end()
+		readers.Wait()
 	})
 }
 

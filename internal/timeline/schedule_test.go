@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,7 @@ func TestRandomSchedules(t *testing.T) {
 	}
 	t.Logf("-seed %d", start)
 	for round := range uint64(30) {
-		randomSchedule(t, start+round)
+		synctest.Test(t, func(t *testing.T) { randomSchedule(t, start+round) })
 	}
 }
 
