@@ -1,0 +1,47 @@
+package rtc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/pion/logging"
+)
+
+// levelTrace is where pion's trace messages go: below debug.
+const levelTrace = slog.LevelDebug - 4
+
+// logFactory gives pion loggers that write to a slog.Logger, one level lower
+// than pion asks for: what pion calls an error is seldom one for the user.
+type logFactory struct{ log *slog.Logger }
+
+func (f logFactory) NewLogger(scope string) logging.LeveledLogger {
+	if f.log == nil {
+		return pionLogger{slog.New(slog.DiscardHandler)}
+	}
+	return pionLogger{f.log.With("scope", "pion/"+scope)}
+}
+
+type pionLogger struct{ log *slog.Logger }
+
+func (l pionLogger) write(level slog.Level, format string, args ...any) {
+	ctx := context.Background()
+	if !l.log.Enabled(ctx, level) {
+		return
+	}
+	if len(args) > 0 {
+		format = fmt.Sprintf(format, args...)
+	}
+	l.log.Log(ctx, level, format)
+}
+
+func (l pionLogger) Trace(msg string)                  { l.write(levelTrace, msg) }
+func (l pionLogger) Tracef(format string, args ...any) { l.write(levelTrace, format, args...) }
+func (l pionLogger) Debug(msg string)                  { l.write(levelTrace, msg) }
+func (l pionLogger) Debugf(format string, args ...any) { l.write(levelTrace, format, args...) }
+func (l pionLogger) Info(msg string)                   { l.write(slog.LevelDebug, msg) }
+func (l pionLogger) Infof(format string, args ...any)  { l.write(slog.LevelDebug, format, args...) }
+func (l pionLogger) Warn(msg string)                   { l.write(slog.LevelDebug, msg) }
+func (l pionLogger) Warnf(format string, args ...any)  { l.write(slog.LevelDebug, format, args...) }
+func (l pionLogger) Error(msg string)                  { l.write(slog.LevelWarn, msg) }
+func (l pionLogger) Errorf(format string, args ...any) { l.write(slog.LevelWarn, format, args...) }

@@ -1,0 +1,174 @@
+package rtc
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+)
+
+// Offer makes an offer. With restart it begins an ICE restart. The offer takes
+// effect with ApplyOffer; until then a description of the other side may still
+// come first, and the offer is forgotten.
+func (p *Peer) Offer(restart bool) (sdp string, err error) {
+	d, err := p.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
+	if err != nil {
+		return "", fmt.Errorf("making an offer: %w", err)
+	}
+	return d.SDP, nil
+}
+
+// ApplyOffer makes the last offer the pending local description and begins to
+// gather candidates.
+func (p *Peer) ApplyOffer(sdp string) error {
+	if err := p.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
+		return fmt.Errorf("applying an offer: %w", err)
+	}
+	return nil
+}
+
+// PendingOffer returns the applied offer that waits for its answer, with the
+// candidates gathered so far, or "".
+func (p *Peer) PendingOffer() string {
+	if d := p.pc.PendingLocalDescription(); d != nil && d.Type == webrtc.SDPTypeOffer {
+		return d.SDP
+	}
+	return ""
+}
+
+// SetRemoteOffer applies the other side's offer; Answer must follow.
+func (p *Peer) SetRemoteOffer(sdp string) error { return p.setRemote(webrtc.SDPTypeOffer, sdp) }
+
+// SetRemoteAnswer applies the answer to the pending offer.
+func (p *Peer) SetRemoteAnswer(sdp string) error { return p.setRemote(webrtc.SDPTypeAnswer, sdp) }
+
+func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
+	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: sdp}); err != nil {
+		return fmt.Errorf("applying a remote %s: %w", t, err)
+	}
+	return nil
+}
+
+// Answer answers the remote offer. With gather it waits until the candidates
+// are known, and the answer holds them; that is quick where no STUN or TURN
+// server is asked.
+func (p *Peer) Answer(gather bool) (sdp string, err error) {
+	d, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("making an answer: %w", err)
+	}
+	complete := webrtc.GatheringCompletePromise(p.pc)
+	if err := p.pc.SetLocalDescription(d); err != nil {
+		return "", fmt.Errorf("applying an answer: %w", err)
+	}
+	if gather {
+		select {
+		case <-complete:
+		case <-p.done:
+			return "", ErrClosed
+		}
+	}
+	return p.pc.CurrentLocalDescription().SDP, nil
+}
+
+// AddCandidate takes a candidate of the other side.
+func (p *Peer) AddCandidate(c webrtc.ICECandidateInit) error {
+	if err := p.pc.AddICECandidate(c); err != nil {
+		return fmt.Errorf("adding a candidate: %w", err)
+	}
+	return nil
+}
+
+func (p *Peer) onCandidate(c *webrtc.ICECandidate) {
+	p.mu.Lock()
+	if c == nil {
+		p.gathered = true
+	} else {
+		init := c.ToJSON()
+		if n := len(p.candidates); n > 0 && ufrag(p.candidates[n-1]) != ufrag(init) {
+			p.candidates = nil // an ICE restart began a new generation
+		}
+		p.gathered = false
+		p.candidates = append(p.candidates, init)
+	}
+	p.mu.Unlock()
+	p.tell(p.handler.Candidates)
+}
+
+func ufrag(c webrtc.ICECandidateInit) string {
+	if c.UsernameFragment == nil {
+		return ""
+	}
+	return *c.UsernameFragment
+}
+
+// Candidates returns the local candidates of the current generation so far,
+// and whether there will be no more.
+func (p *Peer) Candidates() (list []webrtc.ICECandidateInit, ufragment string, complete bool) {
+	d := p.pc.LocalDescription()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d != nil {
+		ufragment = DescriptionUfrag(d.SDP)
+	}
+	for _, c := range p.candidates {
+		if u := ufrag(c); u == "" || ufragment == "" || u == ufragment {
+			list = append(list, c)
+		}
+	}
+	return list, ufragment, p.gathered
+}
+
+// DescriptionUfrag returns the first ice-ufrag in a description.
+func DescriptionUfrag(sdp string) string {
+	const key = "a=ice-ufrag:"
+	_, rest, ok := strings.Cut(sdp, key)
+	if !ok {
+		return ""
+	}
+	rest, _, _ = strings.Cut(rest, "\n")
+	return strings.TrimRight(rest, "\r")
+}
+
+// Section is what a description says of one media section.
+type Section struct {
+	Mid, Kind, Direction string
+	Track                string // track part of a=msid
+}
+
+// RemoteSections lists the media sections of the other side's latest
+// description.
+func (p *Peer) RemoteSections() []Section {
+	if d := p.pc.RemoteDescription(); d != nil {
+		return Sections(d.SDP)
+	}
+	return nil
+}
+
+// Sections lists the media sections of a description; nil if it cannot be
+// parsed.
+func Sections(text string) []Section {
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return nil
+	}
+	var list []Section
+	for _, m := range d.MediaDescriptions {
+		s := Section{Kind: m.MediaName.Media, Direction: "sendrecv"}
+		for _, a := range m.Attributes {
+			switch a.Key {
+			case "mid":
+				s.Mid = a.Value
+			case "sendrecv", "sendonly", "recvonly", "inactive":
+				s.Direction = a.Key
+			case "msid":
+				if _, track, ok := strings.Cut(a.Value, " "); ok {
+					s.Track = track
+				}
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}

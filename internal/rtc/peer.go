@@ -1,0 +1,384 @@
+package rtc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-rtc/parley/media"
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+)
+
+// ErrClosed is returned by every call on a closed Peer.
+var ErrClosed = errors.New("peer connection is closed")
+
+const reportInterval = time.Second
+
+// Handler holds what a Peer tells its owner. The functions are called on any
+// goroutine, in any order, and must only post: "look again". None is called
+// after Close has begun.
+type Handler struct {
+	State      func()                    // State or ICEState may have changed
+	Candidates func()                    // Candidates may have grown
+	Inlet      func(*Inlet)              // a receive section has begun; it must be read
+	Channel    func(*webrtc.DataChannel) // the other side opened a data channel
+}
+
+// PeerConfig configures one peer connection.
+type PeerConfig struct {
+	ICEServers []webrtc.ICEServer
+	RelayOnly  bool
+	// MidPrefix starts the mids of sections made here, so that two sides
+	// never choose the same one.
+	MidPrefix string
+	Handler   Handler
+}
+
+// Peer is one peer connection: unified plan, one bundle, always with an
+// application section. Negotiation calls (Offer, SetRemote, …) are for one
+// goroutine at a time.
+//
+// It owns one goroutine for reports and retransmission requests and one for
+// the RTCP of each section in use; Close waits for all of them.
+type Peer struct {
+	pc      *webrtc.PeerConnection
+	handler Handler
+	prefix  string
+	mids    int
+	rtt     atomic.Int64
+	poke    chan struct{}
+
+	mu         sync.Mutex
+	outlets    []*Outlet
+	inlets     []*Inlet
+	candidates []webrtc.ICECandidateInit
+	gathered   bool
+
+	done chan struct{}
+	once sync.Once
+	wg   sync.WaitGroup
+	gate sync.RWMutex // held for writing while done is closed, so that no spawn follows
+}
+
+// NewPeer makes a peer connection. The caller must Close it.
+func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
+	policy := webrtc.ICETransportPolicyAll
+	if cfg.RelayOnly {
+		policy = webrtc.ICETransportPolicyRelay
+	}
+	pc, err := a.api.NewPeerConnection(webrtc.Configuration{
+		ICEServers:                  cfg.ICEServers,
+		ICETransportPolicy:          policy,
+		BundlePolicy:                webrtc.BundlePolicyMaxBundle,
+		RTCPMuxPolicy:               webrtc.RTCPMuxPolicyRequire,
+		Certificates:                []webrtc.Certificate{a.cert},
+		AlwaysNegotiateDataChannels: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making a peer connection: %w", err)
+	}
+	p := &Peer{
+		pc: pc, handler: cfg.Handler, prefix: cfg.MidPrefix,
+		poke: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
+	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) { p.tell(p.handler.State) })
+	pc.OnICECandidate(p.onCandidate)
+	pc.OnTrack(p.onTrack)
+	pc.OnDataChannel(func(dc *webrtc.DataChannel) {
+		if !p.closed() && p.handler.Channel != nil {
+			p.handler.Channel(dc)
+		}
+	})
+	p.spawn(p.run)
+	return p, nil
+}
+
+func (p *Peer) closed() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *Peer) tell(f func()) {
+	if f != nil && !p.closed() {
+		f()
+	}
+}
+
+// spawn runs f on a goroutine that Close waits for.
+func (p *Peer) spawn(f func()) {
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	if p.closed() {
+		return
+	}
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		f()
+	}()
+}
+
+// Close ends the connection and waits for its goroutines. It is idempotent
+// and must not be called from a Handler.
+func (p *Peer) Close() error {
+	var err error
+	p.once.Do(func() {
+		p.gate.Lock()
+		close(p.done)
+		p.gate.Unlock()
+		err = p.pc.GracefulClose()
+		p.wg.Wait()
+	})
+	return err
+}
+
+// State returns the state of the connection as a whole, ICEState of its
+// transport.
+func (p *Peer) State() webrtc.PeerConnectionState   { return p.pc.ConnectionState() }
+func (p *Peer) ICEState() webrtc.ICEConnectionState { return p.pc.ICEConnectionState() }
+
+// SignalingState tells whether an offer is pending.
+func (p *Peer) SignalingState() webrtc.SignalingState { return p.pc.SignalingState() }
+
+// nextMid returns a fresh mid of this side.
+func (p *Peer) nextMid() string {
+	mid := p.prefix + strconv.Itoa(p.mids)
+	p.mids++
+	return mid
+}
+
+// AddOutlet adds a send section, to be negotiated.
+func (p *Peer) AddOutlet(kind media.Kind, cfg OutletConfig) (*Outlet, error) {
+	o := newOutlet(p, kind, cfg)
+	t, err := p.pc.AddTransceiverFromTrack(outletTrack{o}, webrtc.RTPTransceiverInit{
+		Direction: webrtc.RTPTransceiverDirectionSendonly,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("adding a send section: %w", err)
+	}
+	if cfg.Codec != "" {
+		if err := t.SetCodecPreferences(preferred(cfg.Codec)); err != nil {
+			return nil, fmt.Errorf("preferring %s: %w", cfg.Codec, err)
+		}
+	}
+	if err := t.SetMid(p.nextMid()); err != nil {
+		return nil, fmt.Errorf("naming a send section: %w", err)
+	}
+	o.transceiver, o.sender = t, t.Sender()
+	p.keep(o)
+	return o, nil
+}
+
+// AddInlet adds a receive section, to be negotiated, and returns its mid.
+func (p *Peer) AddInlet(kind media.Kind) (mid string, err error) {
+	t, err := p.pc.AddTransceiverFromKind(codecType(kind), webrtc.RTPTransceiverInit{
+		Direction: webrtc.RTPTransceiverDirectionRecvonly,
+	})
+	if err != nil {
+		return "", fmt.Errorf("adding a receive section: %w", err)
+	}
+	mid = p.nextMid()
+	if err := t.SetMid(mid); err != nil {
+		return "", fmt.Errorf("naming a receive section: %w", err)
+	}
+	return mid, nil
+}
+
+// FillOutlets gives every section in which the other side only receives a
+// sender, if it has none: call it between SetRemote and Answer. config is asked
+// once for each new one.
+func (p *Peer) FillOutlets(config func(mid string, kind media.Kind) OutletConfig) ([]*Outlet, error) {
+	var added []*Outlet
+	for _, t := range p.pc.GetTransceivers() {
+		if t.Sender() != nil || t.Direction() != webrtc.RTPTransceiverDirectionSendonly {
+			continue
+		}
+		kind := kindOf(t.Kind())
+		o := newOutlet(p, kind, config(t.Mid(), kind))
+		sender, err := p.pc.AddTrack(outletTrack{o}) // takes the first free section of the kind: this one
+		if err != nil {
+			return added, fmt.Errorf("filling section %s: %w", t.Mid(), err)
+		}
+		if t.Sender() != sender {
+			return added, fmt.Errorf("filling section %s: another was taken", t.Mid())
+		}
+		o.transceiver, o.sender = t, sender
+		p.keep(o)
+		added = append(added, o)
+	}
+	return added, nil
+}
+
+func (p *Peer) keep(o *Outlet) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outlets = append(p.outlets, o)
+}
+
+func (p *Peer) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	t := receiver.RTPTransceiver()
+	if t == nil || p.closed() {
+		return
+	}
+	in := newInlet(p, t.Mid(), track, receiver)
+	p.mu.Lock()
+	p.inlets = slices.DeleteFunc(p.inlets, func(old *Inlet) bool { return old.mid == in.mid })
+	p.inlets = append(p.inlets, in)
+	p.mu.Unlock()
+	if p.handler.Inlet != nil {
+		p.handler.Inlet(in)
+	}
+}
+
+// CreateChannel opens a data channel.
+func (p *Peer) CreateChannel(label string, init *webrtc.DataChannelInit) (*webrtc.DataChannel, error) {
+	return p.pc.CreateDataChannel(label, init)
+}
+
+// Stats returns what the sections did so far.
+func (p *Peer) Stats() (out map[string]OutletStats, in map[string]InletStats, rtt time.Duration) {
+	p.mu.Lock()
+	outlets, inlets := slices.Clone(p.outlets), slices.Clone(p.inlets)
+	p.mu.Unlock()
+	out, in = map[string]OutletStats{}, map[string]InletStats{}
+	for _, o := range outlets {
+		out[o.Mid()] = o.Stats()
+	}
+	for _, i := range inlets {
+		in[i.mid] = i.Stats()
+	}
+	return out, in, p.RTT()
+}
+
+// RTT is the last measured round trip, or zero.
+func (p *Peer) RTT() time.Duration {
+	if rtt := time.Duration(p.rtt.Load()); rtt != 0 {
+		return rtt
+	}
+	if pair, ok := p.pair(); ok {
+		return pair
+	}
+	return 0
+}
+
+func (p *Peer) noteRTT(rtt time.Duration) { p.rtt.Store(int64(rtt)) }
+
+func (p *Peer) pair() (time.Duration, bool) {
+	s, ok := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePairStats()
+	if !ok || s.CurrentRoundTripTime <= 0 {
+		return 0, false
+	}
+	return time.Duration(s.CurrentRoundTripTime * float64(time.Second)), true
+}
+
+// CandidatePair describes the pair in use, or "" without one.
+func (p *Peer) CandidatePair() string {
+	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return ""
+	}
+	return pair.Local.String() + " <-> " + pair.Remote.String()
+}
+
+func (p *Peer) writeRTCP(packets []rtcp.Packet) error {
+	if p.closed() {
+		return ErrClosed
+	}
+	return p.pc.WriteRTCP(packets)
+}
+
+func (p *Peer) wake() {
+	select {
+	case p.poke <- struct{}{}:
+	default:
+	}
+}
+
+// run asks for lost packets and reports, as long as the connection lives.
+func (p *Peer) run() {
+	timer := time.NewTimer(reportInterval)
+	defer timer.Stop()
+	report := time.Now().Add(reportInterval)
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-p.poke:
+		case <-timer.C:
+		}
+		now := time.Now()
+		next := report
+		if at := p.askAgain(now); !at.IsZero() && at.Before(next) {
+			next = at
+		}
+		if !report.After(now) {
+			p.sendReports(now)
+			report = now.Add(reportInterval)
+			if report.Before(next) || !next.After(now) {
+				next = report
+			}
+		}
+		timer.Reset(next.Sub(now))
+	}
+}
+
+func (p *Peer) sections() ([]*Outlet, []*Inlet) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.outlets), slices.Clone(p.inlets)
+}
+
+func (p *Peer) askAgain(now time.Time) (next time.Time) {
+	_, inlets := p.sections()
+	var packets []rtcp.Packet
+	rtt := p.RTT()
+	for _, in := range inlets {
+		nack, at := in.nack(now, rtt)
+		if nack != nil {
+			packets = append(packets, nack)
+		}
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if len(packets) > 0 {
+		_ = p.writeRTCP(packets) // asked again when due
+	}
+	return next
+}
+
+func (p *Peer) sendReports(now time.Time) {
+	outlets, inlets := p.sections()
+	var packets []rtcp.Packet
+	for _, o := range outlets {
+		if sr := o.senderReport(now); sr != nil {
+			packets = append(packets, sr)
+		}
+	}
+	rr := &rtcp.ReceiverReport{}
+	for _, in := range inlets {
+		if r, due := in.receptionReport(now); due {
+			rr.Reports = append(rr.Reports, r)
+		}
+		if len(rr.Reports) == 31 { // the most a packet can hold
+			packets = append(packets, rr)
+			rr = &rtcp.ReceiverReport{}
+		}
+	}
+	if len(rr.Reports) > 0 {
+		packets = append(packets, rr)
+	}
+	for _, pkt := range packets {
+		_ = p.writeRTCP([]rtcp.Packet{pkt}) // the next report says it anew
+	}
+}
