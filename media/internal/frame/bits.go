@@ -1,0 +1,101 @@
+// Package frame reads the headers of encoded frames: what is needed to pace
+// them, to cut a stream into them and to describe them to a container. It
+// decodes no pictures.
+//
+// No function panics on any input; what cannot be read is an error that
+// wraps ErrMalformed.
+package frame
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrMalformed is wrapped by the errors about frames that cannot be read.
+var ErrMalformed = errors.New("malformed frame")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// maxSide bounds the width and height that a header may claim.
+const maxSide = 16384
+
+// bits reads big-endian bit fields. Reading past the end yields zeros and sets
+// short, so that a parser checks once, at its end.
+type bits struct {
+	b     []byte
+	pos   int
+	short bool
+}
+
+func (r *bits) bit() uint32 {
+	i := r.pos >> 3
+	if i >= len(r.b) {
+		r.short = true
+		return 0
+	}
+	v := r.b[i] >> (7 - r.pos&7) & 1
+	r.pos++
+	return uint32(v)
+}
+
+func (r *bits) flag() bool { return r.bit() == 1 }
+
+func (r *bits) u(n int) uint32 {
+	var v uint32
+	for range n {
+		v = v<<1 | r.bit()
+	}
+	return v
+}
+
+func (r *bits) skip(n int) {
+	if n < 0 || r.pos+n > len(r.b)*8 {
+		r.short = true
+		r.pos = len(r.b) * 8
+		return
+	}
+	r.pos += n
+}
+
+// ue reads an unsigned Exp-Golomb code (H.264 9.1).
+func (r *bits) ue() uint32 {
+	zeros := 0
+	for r.bit() == 0 {
+		if zeros++; zeros > 31 || r.short {
+			r.short = true
+			return 0
+		}
+	}
+	return 1<<zeros - 1 + r.u(zeros)
+}
+
+// se reads a signed Exp-Golomb code (H.264 9.1.1).
+func (r *bits) se() int32 {
+	k := r.ue()
+	if k&1 == 1 {
+		return int32(k/2) + 1
+	}
+	return -int32(k / 2)
+}
+
+// uvlc reads AV1's variable length code (AV1 4.10.3).
+func (r *bits) uvlc() uint32 {
+	zeros := 0
+	for !r.flag() {
+		if zeros++; zeros >= 32 || r.short {
+			return 0
+		}
+	}
+	return 1<<zeros - 1 + r.u(zeros)
+}
+
+// signed reads a two's complement-free signed field of VP9: magnitude, sign.
+func (r *bits) signed(n int) int32 {
+	v := int32(r.u(n))
+	if r.flag() {
+		return -v
+	}
+	return v
+}
