@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/media"
-	"github.com/parley-rtc/parley/media/internal/frame"
+	"github.com/parley-rtc/parley/media/bitstream"
 )
 
 const (
@@ -75,9 +75,11 @@ func (in *input) open() error {
 		in.codec, in.demux, err = openOgg(in.c)
 	case bytes.HasPrefix(head, []byte("RIFF")):
 		in.codec, in.demux, err = openWAV(in.c)
+	case isAnnexB(head):
+		in.codec, in.demux, err = openAnnexB(in.c, in.rate)
 	default:
 		head, _ = in.c.br.Peek(12)
-		return unknown(head)
+		err = unknown(head)
 	}
 	return err
 }
@@ -141,7 +143,7 @@ func (in *input) explain(err error) error {
 	if !errors.As(err, &e) {
 		e = &Error{Err: err, Offset: in.c.off}
 	}
-	if errors.Is(err, frame.ErrMalformed) {
+	if errors.Is(err, bitstream.ErrInvalid) || errors.Is(err, bitstream.ErrTruncated) {
 		e.Err = fmt.Errorf("%w: %w", ErrMalformed, e.Err)
 	}
 	e.Path = in.path

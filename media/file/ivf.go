@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/media"
-	"github.com/parley-rtc/parley/media/internal/frame"
+	"github.com/parley-rtc/parley/media/bitstream"
 )
 
 const (
@@ -142,38 +142,40 @@ func (d *ivf) ticks(n uint64) time.Duration {
 
 // describe fills in what the frame itself says, and brings AV1 into the form
 // that [media.Sample] promises.
-func describe(s *media.Sample) error {
+func describe(s *media.Sample) (err error) {
 	if len(s.Data) == 0 {
 		return nil
 	}
-	var info frame.Info
-	var err error
+	var p bitstream.Picture
 	switch s.Codec {
 	case media.VP8:
-		info, err = frame.VP8(s.Data)
+		p, err = bitstream.ParseVP8(s.Data)
 	case media.VP9:
-		var v frame.VP9Info
-		v, err = frame.VP9(s.Data)
-		info = v.Info
+		p, err = bitstream.ParseVP9(s.Data)
 	case media.AV1:
-		info, err = describeAV1(s)
+		if s.Data, err = sizedOBUs(s.Data); err == nil {
+			p, err = bitstream.ParseAV1(s.Data)
+		}
 	}
-	s.Keyframe, s.Width, s.Height = info.Keyframe, info.Width, info.Height
+	if p.Keyframe {
+		s.Keyframe, s.Width, s.Height = true, p.Width, p.Height
+	}
 	return err
 }
 
-func describeAV1(s *media.Sample) (frame.Info, error) {
-	obus, err := frame.SplitOBUs(s.Data)
-	if err != nil {
-		return frame.Info{}, err
-	}
-	data := make([]byte, 0, len(s.Data)+8)
-	for _, o := range obus {
-		if o.Type != frame.OBUTemporalDelimiter {
-			data = o.AppendTo(data)
+// sizedOBUs gives each OBU a size field and leaves temporal delimiters out.
+func sizedOBUs(unit []byte) ([]byte, error) {
+	out := make([]byte, 0, len(unit)+8)
+	for o, err := range bitstream.OBUs(unit) {
+		if err != nil {
+			return nil, err
 		}
+		if o.Type == bitstream.OBUTemporalDelimiter {
+			continue
+		}
+		const hasSize = 2
+		out = append(append(out, o.Header[0]|hasSize), o.Header[1:]...)
+		out = append(bitstream.AppendLEB128(out, uint64(len(o.Payload))), o.Payload...)
 	}
-	s.Data = data
-	info, _, err := frame.AV1(obus)
-	return info, err
+	return out, nil
 }

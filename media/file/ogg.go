@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/media"
-	"github.com/parley-rtc/parley/media/internal/frame"
+	"github.com/parley-rtc/parley/media/bitstream"
 )
 
 // maxPacket bounds an Opus packet of one or two channels: 48 frames of 1275
@@ -80,7 +80,7 @@ func (d *ogg) next() (media.Sample, error) {
 	if err != nil {
 		return media.Sample{}, err
 	}
-	dur, err := frame.OpusDuration(b)
+	dur, err := bitstream.OpusDuration(b)
 	if err != nil {
 		return media.Sample{}, &Error{Offset: d.at, Err: err}
 	}

@@ -27,6 +27,12 @@ func Video() media.Source { return loop(picture) }
 // ends by itself. Each call returns a source of its own.
 func Tone() media.Source { return loop(tone) }
 
+// VideoClip returns the clip behind [Video], an IVF file of five seconds.
+func VideoClip() []byte { return bytes.Clone(picture) }
+
+// ToneClip returns the clip behind [Tone], an Ogg file of five seconds.
+func ToneClip() []byte { return bytes.Clone(tone) }
+
 func loop(clip []byte) media.Source {
 	src, err := file.NewReader(bytes.NewReader(clip), &file.Options{Loop: true})
 	if err != nil {

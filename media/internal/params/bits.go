@@ -1,18 +1,19 @@
-// Package frame reads the headers of encoded frames: what is needed to pace
-// them, to cut a stream into them and to describe them to a container. It
-// decodes no pictures.
+// Package params reads what containers and files need to know of a stream
+// beyond the key frames and sizes that package bitstream tells: the frame
+// rate, the fields of codec configuration records, and where one H.264 picture
+// ends and the next begins.
 //
-// No function panics on any input; what cannot be read is an error that
-// wraps ErrMalformed.
-package frame
+// No function panics on any input; what cannot be read is an error that wraps
+// ErrMalformed.
+package params
 
 import (
 	"errors"
 	"fmt"
 )
 
-// ErrMalformed is wrapped by the errors about frames that cannot be read.
-var ErrMalformed = errors.New("malformed frame")
+// ErrMalformed is wrapped by all errors of this package.
+var ErrMalformed = errors.New("malformed parameters")
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
@@ -91,11 +92,33 @@ func (r *bits) uvlc() uint32 {
 	return 1<<zeros - 1 + r.u(zeros)
 }
 
-// signed reads a two's complement-free signed field of VP9: magnitude, sign.
-func (r *bits) signed(n int) int32 {
-	v := int32(r.u(n))
-	if r.flag() {
-		return -v
+// check reports reading past the end as an error.
+func (r *bits) check(what string) error {
+	if r.short {
+		return malformed("%s cut off", what)
 	}
-	return v
+	return nil
+}
+
+// raw takes the emulation prevention bytes out of a NAL unit of H.264 or H.265
+// (00 00 03 stands for 00 00). Only the first limit bytes are of interest.
+func raw(nal []byte, limit int) []byte {
+	out := make([]byte, 0, min(len(nal), limit))
+	zeros := 0
+	for _, b := range nal {
+		if len(out) == limit {
+			break
+		}
+		if zeros >= 2 && b == 3 {
+			zeros = 0
+			continue
+		}
+		if b == 0 {
+			zeros++
+		} else {
+			zeros = 0
+		}
+		out = append(out, b)
+	}
+	return out
 }
