@@ -18,7 +18,7 @@ import (
 const (
 	fingerprint = "sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
 	pwd         = "abcdefghijklmnopqrstuv"
-	ice         = "a=ice-ufrag:abcd\r\na=ice-pwd:" + pwd + "\r\na=fingerprint:" + fingerprint + "\r\na=setup:actpass\r\n"
+	transport   = "a=ice-ufrag:abcd\r\na=ice-pwd:" + pwd + "\r\na=fingerprint:" + fingerprint + "\r\na=setup:actpass\r\n"
 )
 
 func codeOf(err error) signaling.Code {
@@ -43,7 +43,7 @@ func audio(mid string, lines ...string) string { return section("audio 9", mid, 
 func video(mid string, lines ...string) string { return section("video 9", mid, "96 97", lines) }
 
 func section(kindPort, mid, formats string, lines []string) string {
-	s := "m=" + kindPort + " UDP/TLS/RTP/SAVPF " + formats + "\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n" + ice
+	s := "m=" + kindPort + " UDP/TLS/RTP/SAVPF " + formats + "\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n" + transport
 	if mid != "" {
 		s += "a=mid:" + mid + "\r\n"
 	}
@@ -54,7 +54,7 @@ func section(kindPort, mid, formats string, lines []string) string {
 }
 
 func data(mid string) string {
-	return "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" + ice + "a=mid:" + mid + "\r\na=sctp-port:5000\r\n"
+	return "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" + transport + "a=mid:" + mid + "\r\na=sctp-port:5000\r\n"
 }
 
 // tracks is an offer of n tracks with the codecs and feedback that a browser
@@ -108,7 +108,7 @@ func TestCheckSDPAdmits(t *testing.T) {
 	bare := func(kind, mid string) string {
 		return "m=" + kind + " 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:" + mid + "\r\n"
 	}
-	session := "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" + ice
+	session := "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" + transport
 	for name, sdp := range map[string]string{
 		"nothing":                          describe(""),
 		"one section needs no group":       describe("", audio("0")),

@@ -1,0 +1,142 @@
+package admission_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-rtc/parley/internal/sfu/admission"
+)
+
+var (
+	start = time.Unix(1_800_000_000, 0)
+	alice = netip.MustParseAddr("203.0.113.7")
+	bob   = netip.MustParseAddr("203.0.113.8")
+)
+
+// T10: a flood from one address is refused and leaves others alone.
+func TestT10RateFloodOfOneAddress(t *testing.T) {
+	r := admission.Rate{PerSecond: 10}
+	var admitted int
+	for i := range 5000 { // 500 per second for ten seconds
+		if ok, retry := r.Allow(alice, start.Add(time.Duration(i)*2*time.Millisecond)); ok {
+			admitted++
+		} else {
+			require.Positive(t, retry)
+			require.LessOrEqual(t, retry, 100*time.Millisecond)
+		}
+	}
+	require.InDelta(t, 10+100, admitted, 1, "the burst, and ten per second")
+	ok, _ := r.Allow(bob, start.Add(10*time.Second))
+	require.True(t, ok)
+}
+
+func TestRateTellsWhenToComeBack(t *testing.T) {
+	r := admission.Rate{PerSecond: 3, Burst: 2}
+	for range 2 {
+		ok, _ := r.Allow(alice, start)
+		require.True(t, ok)
+	}
+	ok, retry := r.Allow(alice, start)
+	require.False(t, ok)
+	ok, _ = r.Allow(alice, start.Add(retry-time.Millisecond))
+	require.False(t, ok)
+	ok, _ = r.Allow(alice, start.Add(retry))
+	require.True(t, ok)
+
+	ok, _ = r.Allow(alice, start.Add(-time.Hour))
+	require.False(t, ok, "a clock that leaps back gives nothing")
+	ok, _ = r.Allow(alice, start.Add(-time.Hour+time.Second))
+	require.True(t, ok, "and blocks nobody for an hour")
+
+	never := admission.Rate{}
+	ok, _ = never.Allow(alice, start)
+	require.True(t, ok)
+	ok, retry = never.Allow(alice, start.Add(time.Hour))
+	require.False(t, ok)
+	require.Negative(t, retry)
+}
+
+func TestRateCountsNetworks(t *testing.T) {
+	r := admission.Rate{PerSecond: 1}
+	allow := func(s string) bool {
+		ok, _ := r.Allow(netip.MustParseAddr(s), start)
+		return ok
+	}
+	require.True(t, allow("2606:4700::1"))
+	require.False(t, allow("2606:4700::2"), "one network of 64 bits")
+	require.False(t, allow("2606:4700::3%eth0"))
+	require.True(t, allow("2606:4700:0:1::1"))
+	require.True(t, allow("203.0.113.7"))
+	require.False(t, allow("::ffff:203.0.113.7"), "the same address")
+	require.True(t, allow("203.0.113.8"))
+	ok, _ := r.Allow(netip.Addr{}, start)
+	require.True(t, ok)
+	ok, _ = r.Allow(netip.Addr{}, start)
+	require.False(t, ok)
+}
+
+// However many addresses come, the table stays small, and who floods stays in.
+func TestT10RateTableIsBounded(t *testing.T) {
+	r := admission.Rate{PerSecond: 1, Networks: 100}
+	fill := func() {
+		for i := range uint32(50_000) {
+			var b [4]byte
+			binary.BigEndian.PutUint32(b[:], 0x0b000000+i)
+			r.Allow(netip.AddrFrom4(b), start)
+			if i%50 == 0 {
+				r.Allow(alice, start)
+			}
+		}
+	}
+	require.Less(t, allocated(fill), uint64(20<<20))
+	ok, _ := r.Allow(alice, start)
+	require.False(t, ok, "still remembered")
+	require.LessOrEqual(t, r.Len(), 100)
+}
+
+func TestSocketsPerNetwork(t *testing.T) {
+	s := admission.Sockets{PerNetwork: 2}
+	first, ok := s.Acquire(alice)
+	require.True(t, ok)
+	second, ok := s.Acquire(alice)
+	require.True(t, ok)
+	refused, ok := s.Acquire(alice)
+	require.False(t, ok)
+	refused() // harmless
+	_, ok = s.Acquire(alice)
+	require.False(t, ok)
+	other, ok := s.Acquire(bob)
+	require.True(t, ok)
+
+	first()
+	first() // counts once
+	third, ok := s.Acquire(alice)
+	require.True(t, ok)
+	_, ok = s.Acquire(alice)
+	require.False(t, ok)
+	for _, release := range []func(){second, third, other} {
+		release()
+	}
+	require.Zero(t, s.Len(), "nothing is remembered of who left")
+}
+
+func TestSocketsConcurrently(t *testing.T) {
+	var s admission.Sockets
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				if release, ok := s.Acquire(alice); ok {
+					release()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Zero(t, s.Len())
+}
