@@ -1,0 +1,131 @@
+package faultnet
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/pion/transport/v4"
+)
+
+// socket is a UDP socket of a host, with the host's faults.
+type socket struct {
+	*Impaired
+	host  *Host
+	under transport.UDPConn
+}
+
+func (h *Host) socket(open func() (transport.UDPConn, error)) (transport.UDPConn, error) {
+	h.mu.RLock()
+	under, err := open()
+	h.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{Impaired: impair(wire{under, h}, h.out, h.in), host: h, under: under}
+	w := h.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open != nil {
+		w.open[s] = struct{}{}
+	}
+	return s, nil
+}
+
+// wire is the way from a socket into vnet.
+type wire struct {
+	transport.UDPConn
+	host *Host
+}
+
+// WriteTo drops packets of addresses that the host has lost; vnet would still
+// send them.
+func (w wire) WriteTo(b []byte, addr net.Addr) (int, error) {
+	w.host.mu.RLock()
+	defer w.host.mu.RUnlock()
+	local, _ := w.LocalAddr().(*net.UDPAddr)
+	remote, _ := addr.(*net.UDPAddr)
+	if local == nil || remote == nil {
+		return w.UDPConn.WriteTo(b, addr)
+	}
+	ip, _ := netip.AddrFromSlice(local.IP)
+	ip = ip.Unmap()
+	if !remote.IP.IsLoopback() && !w.host.sends(ip) {
+		return len(b), nil
+	}
+	return w.UDPConn.WriteTo(b, addr)
+}
+
+// sends reports whether packets from ip leave the host. The lock is held.
+func (h *Host) sends(ip netip.Addr) bool {
+	if !ip.IsValid() || ip.IsUnspecified() {
+		return len(h.ips) > 0
+	}
+	for _, own := range h.ips {
+		if own == ip {
+			return true
+		}
+	}
+	return ip.IsLoopback()
+}
+
+// Close closes the socket. It is idempotent.
+func (s *socket) Close() error {
+	err := s.Impaired.Close()
+	w := s.host.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.open, s)
+	w.shut.ring()
+	return err
+}
+
+func (s *socket) RemoteAddr() net.Addr { return s.under.RemoteAddr() }
+
+func (s *socket) Read(b []byte) (int, error) {
+	n, _, err := s.ReadFrom(b)
+	return n, err
+}
+
+func (s *socket) Write(b []byte) (int, error) {
+	remote := s.under.RemoteAddr()
+	if a, ok := remote.(*net.UDPAddr); !ok || a == nil {
+		return 0, &net.OpError{Op: "write", Net: "udp", Source: s.LocalAddr(), Err: net.ErrWriteToConnected}
+	}
+	return s.WriteTo(b, remote)
+}
+
+func (s *socket) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
+	n, addr, err := s.ReadFrom(b)
+	if err != nil {
+		return n, nil, err
+	}
+	udp, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return n, nil, transport.ErrNotUDPAddress
+	}
+	return n, udp, nil
+}
+
+func (s *socket) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) { return s.WriteTo(b, addr) }
+
+// ReadMsgUDP reads a packet; there is never out-of-band data.
+func (s *socket) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	n, addr, err = s.ReadFromUDP(b)
+	return n, 0, 0, addr, err
+}
+
+// WriteMsgUDP sends a packet without the out-of-band data.
+func (s *socket) WriteMsgUDP(b, _ []byte, addr *net.UDPAddr) (n, oobn int, err error) {
+	if addr == nil {
+		n, err = s.Write(b)
+	} else {
+		n, err = s.WriteTo(b, addr)
+	}
+	return n, 0, err
+}
+
+// SetReadBuffer does nothing: the buffer is large.
+func (s *socket) SetReadBuffer(int) error { return nil }
+
+// SetWriteBuffer does nothing.
+func (s *socket) SetWriteBuffer(int) error { return nil }
