@@ -33,6 +33,8 @@ const (
 	lingerTimeout    = 250 * time.Millisecond // for the server to hang up after it
 	drainTimeout     = 250 * time.Millisecond // to read on after a failed write
 	inboxSize        = 16                     // messages read ahead; more wait in the socket
+	sendRate         = 40                     // messages a second, kept below what servers allow
+	sendBurst        = 100
 )
 
 // link is the client's end of one socket. It runs two goroutines until close:
@@ -52,13 +54,12 @@ type link struct {
 	done    chan struct{} // closed with the socket
 	wg      sync.WaitGroup
 
-	mu       sync.Mutex
-	err      *signaling.Error
-	closed   bool
-	left     bool
-	broken   bool          // a write failed; read empties the socket
-	period   time.Duration // between heartbeats; 0 before welcome
-	deadline time.Time
+	mu     sync.Mutex
+	err    *signaling.Error
+	closed bool
+	left   bool
+	broken bool          // a write failed; read empties the socket
+	period time.Duration // between heartbeats; 0 before welcome
 }
 
 // inbound is a message of the server, or a frame of the handshake.
@@ -184,7 +185,15 @@ func (l *link) write() {
 	idle := time.NewTimer(time.Hour)
 	defer idle.Stop()
 	opened := l.opened
+	// A client that is busy must not be taken for one that floods: beyond the
+	// rate, what is sent merges a little longer.
+	pace := bucket{rate: sendRate, burst: sendBurst}
 	for {
+		for l.out.waiting() && !pace.take() {
+			if !l.pause(time.Second / sendRate) {
+				return
+			}
+		}
 		frames, leave, err := l.out.take()
 		if err != nil {
 			l.fail(signaling.Errorf(signaling.CodeSignalingOutgoingInvalid, "rsp: encoding: %w", err))
@@ -215,6 +224,18 @@ func (l *link) write() {
 		case <-l.done:
 			return
 		}
+	}
+}
+
+// pause waits, and reports whether the link is still up.
+func (l *link) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.done:
+		return false
 	}
 }
 

@@ -126,6 +126,13 @@ func mergeConnection(waiting list[peerConnection], pc peerConnection) list[peerC
 	return waiting
 }
 
+// waiting reports whether an update waits that nothing else pushes out.
+func (o *outbox) waiting() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.dirty && !o.leaving && len(o.frames) == 0
+}
+
 // take empties the outbox into frames. leave is set with the last ones.
 func (o *outbox) take() (frames [][]byte, leave bool, err error) {
 	o.mu.Lock()
