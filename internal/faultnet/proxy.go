@@ -267,7 +267,7 @@ func (p *Proxy) sleep(until time.Time) {
 // reset closes a connection so that the other end learns of it as an error.
 func reset(c net.Conn) {
 	switch c := c.(type) {
-	case *PipeConn:
+	case interface{ Reset() }: // a PipeConn, or one in a host's wrapping
 		c.Reset()
 	case *net.TCPConn:
 		_ = c.SetLinger(0) // else it is closed already
