@@ -1,0 +1,352 @@
+package sfu_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/media"
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/parley-rtc/parley/signaling/accesstoken"
+	"github.com/parley-rtc/parley/signaling/rsp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a server with what clients need to come in.
+type world struct {
+	t   testing.TB
+	srv *sfu.Server
+	web *httptest.Server
+	key accesstoken.Key
+	api *rtc.API
+}
+
+func newWorld(t testing.TB, change ...func(*sfu.Config)) *world {
+	t.Helper()
+	key := accesstoken.NewKey()
+	cfg := sfu.Config{
+		AccountSID: key.AccountSID,
+		Keys:       map[string]accesstoken.Secret{key.SID: key.Secret},
+		Limits:     sfu.Limits{JoinRate: -1, Sockets: -1},
+		Media:      sfu.Media{Loopback: true},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	srv, err := sfu.New(cfg)
+	require.NoError(t, err)
+	web := httptest.NewServer(srv)
+	api, err := rtc.New(rtc.Config{Loopback: true, Interfaces: func(name string) bool { return name == "lo" }})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, srv.Close())
+		web.Close()
+	})
+	return &world{t: t, srv: srv, web: web, key: key, api: api}
+}
+
+func (w *world) token(identity, room string) string {
+	w.t.Helper()
+	token, err := accesstoken.Token{Identity: identity, Room: room}.Sign(w.key)
+	require.NoError(w.t, err)
+	return token
+}
+
+func (w *world) transport() *rsp.Transport {
+	return rsp.NewTransport(rsp.Options{URL: "ws" + strings.TrimPrefix(w.web.URL, "http") + "/signaling"})
+}
+
+// client is a participant as bare as can be: the wire and one peer connection.
+// It keeps the newest of everything that it is told, and wakes who waits.
+type client struct {
+	t       testing.TB
+	w       *world
+	join    signaling.Join
+	pc      *rtc.Peer
+	session signaling.Session
+	initial signaling.State
+
+	mu           sync.Mutex
+	changed      chan struct{} // closed and replaced with each change
+	participants []signaling.RemoteParticipant
+	published    map[string]signaling.PublishedTrack // by id
+	subscribed   []signaling.Subscription
+	descriptions []signaling.Description
+	inlets       map[string]*rtc.Inlet
+	channels     map[string]*webrtc.DataChannel
+	messages     map[string][]webrtc.DataChannelMessage
+	err          error
+	done         chan struct{}
+}
+
+func (w *world) client(identity, room string) *client {
+	w.t.Helper()
+	c := &client{
+		t: w.t, w: w, changed: make(chan struct{}), done: make(chan struct{}),
+		published: map[string]signaling.PublishedTrack{}, inlets: map[string]*rtc.Inlet{},
+		channels: map[string]*webrtc.DataChannel{}, messages: map[string][]webrtc.DataChannelMessage{},
+	}
+	c.join = signaling.Join{
+		Token: w.token(identity, ""), Room: room, Slots: true,
+		Participant: signaling.LocalParticipant{Revision: 1},
+		Subscribe:   signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{All: true}}},
+	}
+	pc, err := w.api.NewPeer(rtc.PeerConfig{MidPrefix: "c", Handler: rtc.Handler{
+		State: func() { c.change(func() {}) },
+		Inlet: func(in *rtc.Inlet) { c.change(func() { c.inlets[in.Mid()] = in }) },
+		Channel: func(dc *webrtc.DataChannel) {
+			label := dc.Label()
+			dc.OnMessage(func(m webrtc.DataChannelMessage) {
+				c.change(func() { c.messages[label] = append(c.messages[label], m) })
+			})
+			c.change(func() { c.channels[label] = dc })
+		},
+	}})
+	require.NoError(w.t, err)
+	c.pc = pc
+	w.t.Cleanup(c.close)
+	return c
+}
+
+func (c *client) close() {
+	if c.session != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.session.Close(ctx, signaling.ReasonLeave)
+		<-c.done
+	}
+	require.NoError(c.t, c.pc.Close())
+}
+
+func (c *client) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// until waits until what the client knows satisfies ok.
+func (c *client) until(what string, ok func() bool) {
+	c.t.Helper()
+	timeout := time.NewTimer(10 * time.Second)
+	defer timeout.Stop()
+	for {
+		c.mu.Lock()
+		good, changed := ok(), c.changed
+		c.mu.Unlock()
+		if good {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			c.t.Fatalf("waited in vain for: %s", what)
+		}
+	}
+}
+
+// publish adds tracks to what will be published. Video and audio get a section.
+func (c *client) publish(kind signaling.Kind, id string) *rtc.Outlet {
+	c.t.Helper()
+	c.join.Participant.Revision++
+	c.join.Participant.Tracks = append(slices.Clone(c.join.Participant.Tracks), signaling.LocalTrack{
+		ID: id, Kind: kind, Name: "name of " + id, Enabled: true,
+	})
+	if kind == signaling.KindData {
+		return nil
+	}
+	codec := media.VP8
+	if kind == signaling.KindAudio {
+		codec = media.Opus
+	}
+	out, err := c.pc.AddOutlet(media.Kind(kind), rtc.OutletConfig{Codec: codec, ID: id})
+	require.NoError(c.t, err)
+	return out
+}
+
+func (c *client) slot(kind media.Kind) string {
+	c.t.Helper()
+	mid, err := c.pc.AddInlet(kind)
+	require.NoError(c.t, err)
+	return mid
+}
+
+func (c *client) offer() signaling.PeerConnection {
+	c.t.Helper()
+	sdp, err := c.pc.Offer(false)
+	require.NoError(c.t, err)
+	require.NoError(c.t, c.pc.ApplyOffer(sdp))
+	revision := 1
+	c.mu.Lock()
+	for _, d := range c.descriptions {
+		revision = max(revision, d.Revision+1)
+	}
+	c.mu.Unlock()
+	return signaling.PeerConnection{ID: "pc", Description: &signaling.Description{
+		Type: signaling.DescriptionOffer, Revision: revision, SDP: sdp,
+	}}
+}
+
+// dial joins with an offer of what was added so far.
+func (c *client) dial() error {
+	c.t.Helper()
+	c.join.PeerConnections = []signaling.PeerConnection{c.offer()}
+	session, err := c.w.transport().Dial(c.t.Context(), c.join)
+	if err != nil {
+		return err
+	}
+	c.begin(session)
+	return nil
+}
+
+func (c *client) begin(session signaling.Session) {
+	c.session, c.initial = session, session.Initial()
+	c.done = make(chan struct{})
+	c.take(c.initial.Update)
+	go func() {
+		defer close(c.done)
+		for {
+			u, err := session.Receive(context.Background())
+			if err != nil {
+				c.change(func() { c.err = err })
+				return
+			}
+			c.take(u)
+		}
+	}()
+}
+
+func (c *client) take(u signaling.Update) {
+	for _, pc := range u.PeerConnections {
+		if d := pc.Description; d != nil && d.Type == signaling.DescriptionAnswer &&
+			c.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer {
+			if err := c.pc.SetRemoteAnswer(d.SDP); err != nil {
+				c.t.Errorf("answer: %v", err)
+			}
+		}
+	}
+	c.change(func() {
+		c.participants = append(c.participants, u.Participants...)
+		if u.Published != nil {
+			for _, t := range u.Published.Tracks {
+				c.published[t.ID] = t
+			}
+		}
+		if u.Subscribed != nil {
+			c.subscribed = u.Subscribed.Tracks
+		}
+		for _, pc := range u.PeerConnections {
+			if pc.Description != nil {
+				c.descriptions = append(c.descriptions, *pc.Description)
+			}
+		}
+	})
+}
+
+func (c *client) connected() {
+	c.t.Helper()
+	c.until("connection", func() bool { return c.pc.State() == webrtc.PeerConnectionStateConnected })
+}
+
+func (c *client) readyWith(id string) (trackSID string) {
+	c.t.Helper()
+	c.until("publication "+id, func() bool {
+		p := c.published[id]
+		trackSID = p.SID
+		return p.State == signaling.PublishReady
+	})
+	return trackSID
+}
+
+func (c *client) subscription(trackSID string) (s signaling.Subscription) {
+	c.t.Helper()
+	c.until("subscription "+trackSID, func() bool {
+		i := slices.IndexFunc(c.subscribed, func(s signaling.Subscription) bool { return s.SID == trackSID && s.ID != "" })
+		if i >= 0 {
+			s = c.subscribed[i]
+		}
+		return i >= 0
+	})
+	return s
+}
+
+func (c *client) inlet(mid string) (in *rtc.Inlet) {
+	c.t.Helper()
+	c.until("inlet "+mid, func() bool { in = c.inlets[mid]; return in != nil })
+	return in
+}
+
+func (c *client) sees(identity string, state signaling.ParticipantState) (p signaling.RemoteParticipant) {
+	c.t.Helper()
+	c.until(identity+" "+string(state), func() bool {
+		i := slices.IndexFunc(c.participants, func(p signaling.RemoteParticipant) bool {
+			return p.Identity == identity && p.State == state
+		})
+		if i >= 0 {
+			p = c.participants[i]
+		}
+		return i >= 0
+	})
+	return p
+}
+
+// stream sends packets until the test ends or stop is called: key frames when
+// they are asked for, and first.
+type stream struct {
+	stop func()
+}
+
+func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream {
+	c.t.Helper()
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		seq, ts := from, uint32(from)*450
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			pt, ok := out.PayloadType(rtc.Codec{Codec: codec})
+			if !ok {
+				continue
+			}
+			_ = out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true},
+				[]byte{0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, byte(seq >> 8), byte(seq), 0, 0})
+			seq++
+			ts += 450
+		}
+	}()
+	s := &stream{stop: sync.OnceFunc(func() { close(done); <-ended })}
+	c.t.Cleanup(s.stop)
+	return s
+}
+
+// read returns the next packets of an inlet.
+func read(t testing.TB, in *rtc.Inlet, n int) (packets []rtp.Packet) {
+	t.Helper()
+	buf := make([]byte, 1500)
+	for range n {
+		var p rtp.Packet
+		payload, err := in.Read(buf, &p.Header)
+		require.NoError(t, err)
+		p.Payload = slices.Clone(payload)
+		packets = append(packets, p)
+	}
+	return packets
+}

@@ -1,0 +1,155 @@
+package sfu
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are the server's figures, in a registry of its own.
+type metrics struct {
+	registry *prometheus.Registry
+	joins    prometheus.Histogram
+	refusals *prometheus.CounterVec
+	dropped  prometheus.Counter
+	server   *Server
+
+	mu   sync.Mutex
+	live map[*rtc.Peer]bool
+	past traffic
+}
+
+// traffic counts media over all connections.
+type traffic struct {
+	packetsIn, packetsOut, lostIn, lostOut, resent   int64
+	nacksIn, nacksOut, keyframesAsked, keyframesSent int64
+}
+
+func (t *traffic) add(pc *rtc.Peer) {
+	out, in, _ := pc.Stats()
+	for _, o := range out {
+		t.packetsOut += o.Packets
+		t.lostOut += max(o.Lost, 0)
+		t.resent += o.Resent
+		t.nacksIn += o.Nacks
+		t.keyframesAsked += o.Keyframes
+	}
+	for _, i := range in {
+		t.packetsIn += i.Packets
+		t.lostIn += i.Lost
+		t.nacksOut += i.Nacks
+		t.keyframesSent += i.KeyframeAsked
+	}
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(), server: s, live: map[*rtc.Peer]bool{},
+		joins: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "parley_join_seconds", Help: "Time from the open socket to the answer to the join.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_refusals_total", Help: "Joins, tracks and sessions refused or ended, by error code.",
+		}, []string{"code"}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parley_candidates_dropped_total", Help: "ICE candidates of clients that were not allowed.",
+		}),
+	}
+	m.registry.MustRegister(m.joins, m.refusals, m.dropped, gauges{m})
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+func (m *metrics) refused(code signaling.Code) {
+	m.refusals.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}
+
+func (m *metrics) connected(pc *rtc.Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.live[pc] = true
+}
+
+func (m *metrics) disconnected(pc *rtc.Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.live[pc] {
+		delete(m.live, pc)
+		m.past.add(pc)
+	}
+}
+
+// traffic is the sum over all connections, those that are over included.
+func (m *metrics) traffic() traffic {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sum := m.past
+	for pc := range m.live {
+		sum.add(pc)
+	}
+	return sum
+}
+
+// gauges reads the figures that are kept elsewhere.
+type gauges struct{ *metrics }
+
+var (
+	descRooms        = prometheus.NewDesc("parley_rooms", "Rooms.", nil, nil)
+	descParticipants = prometheus.NewDesc("parley_participants", "Participants, those that reconnect included.", nil, nil)
+	descTracks       = prometheus.NewDesc("parley_tracks", "Published tracks.", nil, nil)
+	descPackets      = prometheus.NewDesc("parley_rtp_packets_total", "RTP packets received (in) and sent (out).", []string{"direction"}, nil)
+	descLost         = prometheus.NewDesc("parley_rtp_lost", "RTP packets that never arrived here (in) or there (out).", []string{"direction"}, nil)
+	descResent       = prometheus.NewDesc("parley_rtp_resent_total", "RTP packets sent again.", nil, nil)
+	descNacks        = prometheus.NewDesc("parley_nack_total", "Packets asked for again (out) and requests received (in).", []string{"direction"}, nil)
+	descPLI          = prometheus.NewDesc("parley_pli_total", "Key frame requests received (in) and passed on (out).", []string{"direction"}, nil)
+)
+
+func (gauges) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descRooms, descParticipants, descTracks, descPackets, descLost, descResent, descNacks, descPLI} {
+		out <- d
+	}
+}
+
+func (g gauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	rooms, participants, tracks := g.server.census()
+	gauge(descRooms, rooms)
+	gauge(descParticipants, participants)
+	gauge(descTracks, tracks)
+	t := g.traffic()
+	counter(descPackets, t.packetsIn, "in")
+	counter(descPackets, t.packetsOut, "out")
+	gauge(descLost, int(t.lostIn), "in")
+	gauge(descLost, int(t.lostOut), "out")
+	counter(descResent, t.resent)
+	counter(descNacks, t.nacksIn, "in")
+	counter(descNacks, t.nacksOut, "out")
+	counter(descPLI, t.keyframesAsked, "in")
+	counter(descPLI, t.keyframesSent, "out")
+}
+
+// census counts what there is.
+func (s *Server) census() (rooms, participants, tracks int) {
+	for _, r := range s.Rooms() {
+		rooms++
+		for _, p := range s.Participants(r.SID) {
+			participants++
+			tracks += len(p.Tracks)
+		}
+	}
+	return rooms, participants, tracks
+}

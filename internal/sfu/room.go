@@ -1,0 +1,284 @@
+package sfu
+
+import (
+	"slices"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/sid"
+	"github.com/parley-rtc/parley/signaling"
+)
+
+// room owns who is in it and what they publish, on a goroutine of its own. It
+// tells the peers and waits for none of them.
+type room struct {
+	actor
+	srv       *Server
+	sid, name string
+	adHoc     bool
+	capacity  int
+
+	members  []*member        // in the order of joining
+	reserved map[*peer]string // identities of those that are about to enter
+	tick     int              // counts what is told
+	idle     *time.Timer      // ends a room that nobody uses
+}
+
+// member is a participant as its room knows it. The room's goroutine owns it.
+type member struct {
+	peer          *peer
+	sid, identity string
+	revision      int
+	state         signaling.ParticipantState
+	reason        signaling.DisconnectReason
+	tracks        []track
+}
+
+func (m *member) remote() signaling.RemoteParticipant {
+	r := signaling.RemoteParticipant{
+		SID: m.sid, Identity: m.identity, Revision: m.revision, State: m.state, Reason: m.reason,
+		Tracks: make([]signaling.RemoteTrack, len(m.tracks)),
+	}
+	for i := range m.tracks {
+		r.Tracks[i] = m.tracks[i].remote()
+	}
+	return r
+}
+
+// roster is what can be received in a room at one moment. It is immutable.
+type roster struct {
+	tick   int
+	offers []Offer
+	pubs   []*publication // of each offer
+	owners []string       // SIDs of their publishers
+}
+
+// news is what a room tells a peer.
+type news struct {
+	participants []signaling.RemoteParticipant
+	roster       *roster
+}
+
+func newRoom(srv *Server, name string, adHoc bool, capacity int) *room {
+	r := &room{
+		actor: newActor(), srv: srv, sid: sid.New(sid.Room), name: name, adHoc: adHoc, capacity: capacity,
+		reserved: map[*peer]string{},
+	}
+	if r.name == "" {
+		r.name = r.sid
+	}
+	r.idle = time.AfterFunc(srv.cfg.EmptyRoomTimeout, func() { r.post(r.endIfUnused) })
+	return r
+}
+
+func (r *room) run() {
+	defer close(r.gone)
+	defer r.idle.Stop()
+	for r.turn() {
+		<-r.poke
+	}
+}
+
+// reserve keeps a place for the peer, which must enter or cancel.
+func (r *room) reserve(p *peer) (err *signaling.Error) {
+	if !r.do(func() {
+		// Whoever comes for an identity that is here already takes its place.
+		if r.occupied(p.identity) >= r.capacity {
+			err = signaling.NewError(signaling.CodeMaxParticipantsExceeded)
+			return
+		}
+		r.reserved[p] = p.identity
+	}) {
+		return errRoomGone
+	}
+	return err
+}
+
+// occupied counts the places that identities other than this one have.
+func (r *room) occupied(identity string) int {
+	taken := make(map[string]bool, r.capacity)
+	for _, m := range r.members {
+		taken[m.identity] = true
+	}
+	for _, other := range r.reserved {
+		taken[other] = true
+	}
+	delete(taken, identity)
+	return len(taken)
+}
+
+func (r *room) cancel(p *peer) {
+	r.post(func() {
+		delete(r.reserved, p)
+		r.endIfEmpty()
+	})
+}
+
+// enter makes the peer a member, in place of an older one with its identity,
+// and returns what it finds.
+func (r *room) enter(p *peer, tracks []track) (others news, ok bool) {
+	r.do(func() {
+		if _, ok = r.reserved[p]; !ok {
+			return
+		}
+		if i := slices.IndexFunc(r.members, func(m *member) bool { return m.identity == p.identity }); i >= 0 {
+			older := r.members[i].peer
+			r.remove(older, signaling.DisconnectDuplicate)
+			older.post(func() {
+				older.finish(signaling.NewError(signaling.CodeDuplicateIdentity), signaling.DisconnectDuplicate, 0)
+			})
+		}
+		delete(r.reserved, p)
+		m := &member{
+			peer: p, sid: p.sid, identity: p.identity, revision: 1,
+			state: signaling.StateConnected, tracks: tracks,
+		}
+		r.members = append(r.members, m)
+		r.tell(m)
+		others = news{participants: r.others(p), roster: r.roster()}
+	})
+	return others, ok
+}
+
+// setTracks replaces what the peer publishes.
+func (r *room) setTracks(p *peer, tracks []track) {
+	r.post(func() {
+		if m := r.member(p); m != nil {
+			m.tracks = tracks
+			m.revision++
+			r.tell(m)
+		}
+	})
+}
+
+// setState says that the peer's connection was lost.
+func (r *room) setState(p *peer, state signaling.ParticipantState) {
+	r.post(func() { r.change(p, state) })
+}
+
+func (r *room) change(p *peer, state signaling.ParticipantState) {
+	if m := r.member(p); m != nil && m.state != state {
+		m.state = state
+		m.revision++
+		r.tell(m)
+	}
+}
+
+// resume says that the peer is back, after all that it posted before, and
+// returns what it finds.
+func (r *room) resume(p *peer) (others news, ok bool) {
+	r.do(func() {
+		if ok = r.member(p) != nil; !ok {
+			return
+		}
+		r.change(p, signaling.StateConnected)
+		others = news{participants: r.others(p), roster: r.roster()}
+	})
+	return others, ok
+}
+
+// leave removes the peer.
+func (r *room) leave(p *peer, reason signaling.DisconnectReason) {
+	r.post(func() { r.remove(p, reason) })
+}
+
+func (r *room) remove(p *peer, reason signaling.DisconnectReason) {
+	i := slices.IndexFunc(r.members, func(m *member) bool { return m.peer == p })
+	if i < 0 {
+		return
+	}
+	m := r.members[i]
+	r.members = slices.Delete(r.members, i, i+1)
+	m.state, m.reason = signaling.StateDisconnected, reason
+	m.revision++
+	r.tell(m)
+	r.endIfEmpty()
+}
+
+// tell announces the change of one member to all others.
+func (r *room) tell(m *member) {
+	r.tick++
+	n := news{participants: []signaling.RemoteParticipant{m.remote()}, roster: r.roster()}
+	for _, other := range r.members {
+		if p := other.peer; p != m.peer {
+			p.post(func() { p.hear(n) })
+		}
+	}
+}
+
+func (r *room) roster() *roster {
+	s := &roster{tick: r.tick}
+	for _, m := range r.members {
+		for i := range m.tracks {
+			t := &m.tracks[i]
+			if !t.ready {
+				continue
+			}
+			s.offers = append(s.offers, Offer{
+				SID: t.sid, Name: t.name, Kind: t.kind, PublisherSID: m.sid, PublisherIdentity: m.identity,
+			})
+			s.pubs = append(s.pubs, t.publication)
+			s.owners = append(s.owners, m.sid)
+		}
+	}
+	return s
+}
+
+func (r *room) others(p *peer) []signaling.RemoteParticipant {
+	list := []signaling.RemoteParticipant{}
+	for _, m := range r.members {
+		if m.peer != p {
+			list = append(list, m.remote())
+		}
+	}
+	return list
+}
+
+func (r *room) member(p *peer) *member {
+	for _, m := range r.members {
+		if m.peer == p {
+			return m
+		}
+	}
+	return nil
+}
+
+// endIfEmpty ends a room that came into being by itself as soon as nobody is
+// in it, and others after a while.
+func (r *room) endIfEmpty() {
+	if len(r.members) > 0 || len(r.reserved) > 0 {
+		return
+	}
+	if r.adHoc {
+		r.end()
+	} else {
+		r.idle.Reset(r.srv.cfg.EmptyRoomTimeout)
+	}
+}
+
+func (r *room) endIfUnused() {
+	if len(r.members) == 0 && len(r.reserved) == 0 {
+		r.end()
+	}
+}
+
+func (r *room) end() {
+	r.srv.forgetRoom(r)
+	r.stop()
+}
+
+// complete ends the room and everybody's stay in it.
+func (r *room) complete() {
+	r.post(func() {
+		for _, m := range r.members {
+			p := m.peer
+			p.post(func() {
+				p.finish(signaling.NewError(signaling.CodeRoomCompleted), signaling.DisconnectCompleted, 0)
+			})
+		}
+		r.members = nil
+		clear(r.reserved)
+		r.end()
+	})
+}
+
+var errRoomGone = signaling.NewError(signaling.CodeRoomNotFound)

@@ -1,0 +1,281 @@
+package sfu
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/names"
+	"github.com/parley-rtc/parley/internal/sid"
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/parley-rtc/parley/signaling/accesstoken"
+	"github.com/parley-rtc/parley/signaling/rsp"
+)
+
+// serveSignaling takes one client's socket from its first byte to its last.
+func (s *Server) serveSignaling(w http.ResponseWriter, r *http.Request) {
+	visit, ok := s.gate.enter(r.RemoteAddr)
+	if !ok {
+		s.metrics.refusals.WithLabelValues("sockets").Inc()
+		http.Error(w, "too many connections", http.StatusTooManyRequests)
+		return
+	}
+	defer visit.leave()
+	l := &s.cfg.Limits
+	conn, err := rsp.Upgrade(w, r, rsp.ServerOptions{
+		Logger: s.log, CheckOrigin: s.cfg.CheckOrigin,
+		HelloTimeout: l.HelloTimeout, WriteTimeout: l.WriteTimeout, Heartbeat: l.Heartbeat,
+		ReadLimit: l.MessageBytes, QueueMessages: l.QueueMessages, QueueBytes: l.QueueBytes,
+		Rate: l.MessageRate, Burst: l.MessageBurst,
+	})
+	if err != nil {
+		s.log.Debug("no signaling connection", "remote", r.RemoteAddr, "err", err)
+		return
+	}
+	defer conn.Close()
+	began := time.Now()
+	join, err := conn.ReadJoin(s.ctx, s.answerICE)
+	if err != nil {
+		s.metrics.refused(asError(err, 0).Code)
+		return
+	}
+	enter := s.join
+	if join.Resume != "" {
+		enter = s.resume
+	}
+	refusal := signaling.NewError(signaling.CodeServerBusy)
+	refusal.RetryAfter = time.Second
+	var p *peer
+	if visit.mayJoin() {
+		p, refusal = enter(conn, &join)
+	}
+	if refusal != nil {
+		s.metrics.refused(refusal.Code)
+		s.log.Debug("client refused", "remote", r.RemoteAddr, "code", int(refusal.Code))
+		_ = conn.Reject(refusal) // whether or not it arrives
+		return
+	}
+	s.metrics.joins.Observe(time.Since(began).Seconds())
+	s.listen(p, conn)
+}
+
+// listen hands the client's updates to its peer, one at a time: a client that
+// sends faster than they can be worked off waits in its socket.
+func (s *Server) listen(p *peer, conn *rsp.ServerConn) {
+	for {
+		u, err := conn.Receive(s.ctx)
+		if s.ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			if p.post(func() { p.lost(conn, err) }) {
+				return
+			}
+		} else if p.do(func() { p.update(conn, u) }) {
+			continue
+		}
+		<-p.gone // it says what there is to say
+		return
+	}
+}
+
+// answerICE gives the client its ICE servers ahead of the join.
+func (s *Server) answerICE(token string) ([]signaling.ICEServer, *signaling.Error) {
+	g, err := s.verifier.Verify(token)
+	if err != nil {
+		return nil, asError(err, signaling.CodeTokenInvalid)
+	}
+	return s.iceServers(g.Identity), nil
+}
+
+// join admits a client: the token first, then the room, then the media.
+func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signaling.Error) {
+	g, err := s.verifier.Verify(j.Token)
+	if err != nil {
+		return nil, asError(err, signaling.CodeTokenInvalid)
+	}
+	if err := checkRules(j.Subscribe.Rules); err != nil {
+		return nil, err
+	}
+	p, refusal := s.reserve(&g, j.Room)
+	if refusal != nil {
+		return nil, refusal
+	}
+	p.slotMode = j.Slots && !s.cfg.ServerOffers
+	p.sid, p.session = sid.New(sid.Participant), newSession()
+	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
+	p.localRevision = -1
+	if err := p.apply(&j.Participant, j.PeerConnections, nil); err != nil {
+		return nil, p.abandon(err)
+	}
+	found, ok := p.room.enter(p, p.trackList())
+	if !ok {
+		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
+	}
+	p.roster = found.roster
+	p.reconcile()
+	p.conn = conn
+	if !s.addPeer(p) {
+		p.room.leave(p, signaling.DisconnectShutdown)
+		return nil, p.abandon(s.goingDown())
+	}
+	state := p.state(found.participants)
+	p.clean()
+	_ = conn.Accept(state) // a connection that was lost is noticed by its reader
+	p.start()
+	s.spawn(p.run)
+	return p, nil
+}
+
+// reserve finds or makes the room and keeps a place in it.
+func (s *Server) reserve(g *accesstoken.Grants, asked string) (*peer, *signaling.Error) {
+	for {
+		r, err := s.findRoom(g, asked)
+		if err != nil {
+			return nil, err
+		}
+		p := newPeer(s, r, g)
+		switch err := r.reserve(p); err {
+		case nil:
+			return p, nil
+		case errRoomGone: // it ended between finding and reserving
+		default:
+			p.abandonTimers()
+			return nil, err
+		}
+	}
+}
+
+// findRoom returns the room that is asked for, by name or SID, or that the
+// token grants; one that is not there comes into being, if it may.
+func (s *Server) findRoom(g *accesstoken.Grants, asked string) (*room, *signaling.Error) {
+	if asked == "" {
+		asked = g.Room
+	} else if err := names.Room(asked); err != nil {
+		return nil, asError(err, signaling.CodeRoomNameInvalid)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.lookup(asked); r != nil {
+		if !g.AllowsRoom(r.name, r.sid) {
+			return nil, signaling.Errorf(signaling.CodeTokenGrantsInvalid, "the token is for another room")
+		}
+		return r, nil
+	}
+	switch {
+	case !g.AllowsRoom(asked, ""):
+		return nil, signaling.Errorf(signaling.CodeTokenGrantsInvalid, "the token is for another room")
+	case s.cfg.DisableAdHocRooms, sid.Valid(asked, sid.Room):
+		return nil, signaling.NewError(signaling.CodeRoomNotFound)
+	}
+	return s.addRoom(asked, true, s.cfg.MaxParticipants)
+}
+
+// abandon gives up a peer that never entered its room.
+func (p *peer) abandon(err *signaling.Error) *signaling.Error {
+	p.room.cancel(p)
+	p.closeLink()
+	p.abandonTimers()
+	return err
+}
+
+func (p *peer) abandonTimers() {
+	p.stop()
+	p.away.Stop()
+	p.mute.Stop()
+	for _, t := range p.tracks {
+		t.close()
+	}
+}
+
+// resume gives a client that lost its socket its place back.
+func (s *Server) resume(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signaling.Error) {
+	g, err := s.verifier.VerifyResume(j.Token)
+	if err != nil {
+		return nil, asError(err, signaling.CodeTokenInvalid)
+	}
+	p := s.session(j.Resume)
+	unknown := signaling.Errorf(signaling.CodeSignalingDisconnected, "the session is over")
+	if p == nil || p.identity != g.Identity || p.account != g.AccountSID {
+		return nil, unknown
+	}
+	var refusal *signaling.Error
+	if !p.do(func() { refusal = p.resume(conn, j) }) {
+		return nil, unknown
+	}
+	return p, refusal
+}
+
+// resume applies what the client did meanwhile before anybody hears that it is
+// back.
+func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error {
+	if p.ended {
+		return signaling.Errorf(signaling.CodeSignalingDisconnected, "the session is over")
+	}
+	if old := p.conn; old != nil {
+		p.srv.spawn(old.Close)
+	}
+	p.conn = conn
+	p.away.Stop()
+	var rules *signaling.Subscribe
+	if j.Subscribe.Revision > 0 {
+		rules = &j.Subscribe
+	}
+	if err := p.apply(&j.Participant, j.PeerConnections, rules); err != nil {
+		p.conn = nil
+		p.finish(err, signaling.DisconnectProtocol, 0)
+		return err
+	}
+	found, ok := p.room.resume(p)
+	if !ok {
+		err := signaling.NewError(signaling.CodeRoomCompleted)
+		p.conn = nil
+		p.finish(err, signaling.DisconnectCompleted, 0)
+		return err
+	}
+	p.news = nil // what is there now says it all
+	p.roster = found.roster
+	p.reconcile()
+	p.listLink()
+	state := p.state(found.participants)
+	p.clean()
+	_ = conn.Accept(state) // a connection that was lost again is noticed by its reader
+	p.start()
+	return nil
+}
+
+// listLink makes sure that the live connection is among the descriptions: one
+// that is not named would be closed.
+func (p *peer) listLink() {
+	if p.link == nil {
+		if p.descriptions == nil {
+			p.descriptions = []signaling.PeerConnection{}
+		}
+		return
+	}
+	if len(p.descriptions) == 0 {
+		p.descriptions = []signaling.PeerConnection{{ID: p.link.id, Description: p.link.answer}}
+	}
+}
+
+// newSession returns an id that nobody can guess.
+func newSession() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: the program is ended instead
+	return hex.EncodeToString(b[:])
+}
+
+// asError makes any error one with a code.
+func asError(err error, code signaling.Code) *signaling.Error {
+	var e *signaling.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if errors.Is(err, io.EOF) {
+		return &signaling.Error{Message: "client left"}
+	}
+	return &signaling.Error{Code: code, Message: code.Text(), Cause: err}
+}

@@ -1,0 +1,142 @@
+package sfu
+
+import (
+	"crypto/rand"
+	"slices"
+
+	"github.com/parley-rtc/parley/media"
+	"github.com/parley-rtc/parley/signaling"
+)
+
+// subscription is a track that a participant wants to receive. It belongs to
+// the subscriber's goroutine.
+type subscription struct {
+	pub   *publication
+	owner string // SID of the publisher
+	id    string // what the client knows it by; empty: it waits
+	first uint16 // slots: the sequence number it begins with
+	slot  *slot
+	down  *dataDownlink
+}
+
+// reconcile makes the subscriptions those that the rules ask for.
+func (p *peer) reconcile() {
+	r := p.roster
+	wanted := make(map[*publication]string, len(r.pubs))
+	if p.role.CanSubscribe() {
+		for i, want := range Evaluate(p.rules, r.offers, p.sid) {
+			if want {
+				wanted[r.pubs[i]] = r.owners[i]
+			}
+		}
+	}
+	p.subs = slices.DeleteFunc(p.subs, func(s *subscription) bool {
+		if _, keep := wanted[s.pub]; keep {
+			delete(wanted, s.pub)
+			return false
+		}
+		p.drop(s)
+		p.subscribedDirty = true
+		return true
+	})
+	for _, pub := range r.pubs { // in the room's order
+		if owner, want := wanted[pub]; want {
+			p.subs = append(p.subs, &subscription{pub: pub, owner: owner})
+			p.subscribedDirty = true
+		}
+	}
+	p.assign()
+}
+
+// assign gives the subscriptions that wait a way to the client, as far as
+// there is one.
+func (p *peer) assign() {
+	if p.link == nil {
+		return
+	}
+	for _, s := range p.subs {
+		if s.slot != nil || s.down != nil {
+			continue
+		}
+		if s.pub.data != nil {
+			p.assignChannel(s)
+		} else {
+			p.assignSlot(s)
+		}
+	}
+}
+
+func (p *peer) assignSlot(s *subscription) {
+	if !p.slotMode {
+		p.assignSection(s)
+		return
+	}
+	free := p.link.freeSlot(media.Kind(s.pub.kind))
+	if free == nil {
+		return
+	}
+	s.slot, free.used = free, s
+	s.id, s.first = free.out.Mid(), free.begin(s.pub.up)
+	p.subscribedDirty = true
+	p.starts = append(p.starts, s)
+}
+
+func (p *peer) assignChannel(s *subscription) {
+	init := s.pub.data.settings()
+	if init == nil {
+		return
+	}
+	id := freshID()
+	down, err := p.link.sendChannel(id, init)
+	if err != nil {
+		return // the connection has ended
+	}
+	s.id, s.down = id, down
+	p.subscribedDirty = true
+	s.pub.data.attach(down)
+}
+
+// freshID returns an id that no subscription had before.
+func freshID() string { return rand.Text() }
+
+// start begins to forward to the subscriptions that the client has been told
+// of.
+func (p *peer) start() {
+	for _, s := range p.starts {
+		if s.slot != nil {
+			s.pub.up.attach(s.slot)
+			s.pub.up.wantKeyframe()
+		}
+	}
+	p.starts = nil
+}
+
+// drop takes a subscription's way to the client from it.
+func (p *peer) drop(s *subscription) {
+	if s.slot != nil {
+		s.pub.up.detach(s.slot)
+		s.slot.end()
+		p.freeSection(s)
+		p.link.freed(s.slot)
+		s.slot = nil
+	}
+	if s.down != nil {
+		s.pub.data.detach(s.down)
+		s.down.close()
+		s.down = nil
+	}
+	s.id = ""
+}
+
+// subscribed is everything that the client receives. A client with slots is
+// also told what waits for one.
+func (p *peer) subscribed() *signaling.Subscribed {
+	list := &signaling.Subscribed{Revision: p.subscribedRevision}
+	for _, s := range p.subs {
+		if s.id == "" && !(p.slotMode && s.pub.up != nil) {
+			continue
+		}
+		list.Tracks = append(list.Tracks, signaling.Subscription{SID: s.pub.sid, ID: s.id, From: s.first})
+	}
+	return list
+}
