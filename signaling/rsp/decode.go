@@ -56,14 +56,7 @@ func decodeClientMessage(body []byte) (*clientMessage, error) {
 	}
 	m := &clientMessage{Type: kind}
 	switch kind {
-	case typeICE:
-		// Its fields other than the token are of no interest here.
-		var ice struct {
-			Token string `json:"token"`
-		}
-		err = json.Unmarshal(body, &ice)
-		m.Token = ice.Token
-	case typeConnect, typeSync, typeUpdate, typeDisconnect:
+	case typeICE, typeConnect, typeSync, typeUpdate, typeDisconnect:
 		if err = json.Unmarshal(body, m); err == nil {
 			err = m.validate()
 		}
