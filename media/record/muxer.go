@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -88,7 +89,11 @@ func (m *muxer) addTrack(e trackEntry) error {
 			return err
 		}
 	}
-	return m.writeHead()
+	err := m.writeHead()
+	if errors.Is(err, ErrTooManyTracks) {
+		m.tracks = m.tracks[:len(m.tracks)-1]
+	}
+	return err
 }
 
 func (m *muxer) writeHeader() error {

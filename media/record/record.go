@@ -51,7 +51,8 @@ var (
 	ErrCodec = errors.New("codec does not fit")
 	// ErrTooLarge means that the file has reached its largest size.
 	ErrTooLarge = errors.New("recording has reached its largest size")
-	// ErrTooManyTracks means that the file has no room for one more track.
+	// ErrTooManyTracks means that the file has no room for one more track; the
+	// others go on.
 	ErrTooManyTracks = errors.New("too many tracks")
 	// ErrClosed means that the recorder was closed before.
 	ErrClosed = errors.New("recorder is closed")
@@ -232,6 +233,9 @@ func (r *Recorder) begin(t *Track) error {
 		r.out = newMuxer(f, webm, r.opts.MaxBytes)
 	}
 	if err := r.out.addTrack(t.entry); err != nil {
+		if errors.Is(err, ErrTooManyTracks) {
+			return r.problem(err)
+		}
 		r.fail(err)
 		r.out.abandon()
 		return r.err

@@ -462,3 +462,87 @@ func TestConcurrentTracks(t *testing.T) {
 		}
 	}
 }
+
+func TestDamagedFramesDoNoHarm(t *testing.T) {
+	for _, codec := range testclips.Codecs() {
+		dir := t.TempDir()
+		rec, err := record.New(dir, "MT0", nil)
+		require.NoError(t, err)
+		track, err := rec.AddTrack(codec, "")
+		require.NoError(t, err)
+		write := func(data ...byte) {
+			for _, key := range []bool{false, true} {
+				require.NoError(t, track.WriteSample(media.Sample{Data: data, Keyframe: key}))
+			}
+		}
+		clip := testclips.Samples(codec)
+		for range 2 { // before the first good frame, and after it
+			write()
+			write(0)
+			write(0, 0, 1)
+			write(0, 0, 1, 0x67)
+			write(0, 0, 1, 0x67, 0, 0, 1, 0x68, 0, 0, 1, 0x40, 0, 0, 1, 0x42, 0, 0, 1, 0x44)
+			write(0x0a, 0xff, 0xff)
+			write(bytes.Repeat([]byte{0xff}, 70_000)...)
+			write(clip[0].Data[:len(clip[0].Data)/200]...)
+			for _, s := range clip {
+				require.NoError(t, track.WriteSample(s))
+			}
+		}
+		require.NoError(t, rec.Close())
+		require.Greater(t, len(read(t, filepath.Join(dir, rec.File())).frames(1)), 2*len(clip))
+	}
+}
+
+func TestPictureMayChangeItsSize(t *testing.T) {
+	dir := t.TempDir()
+	rec, err := record.New(dir, "MT0", nil)
+	require.NoError(t, err)
+	track, err := rec.AddTrack(media.VP8, "")
+	require.NoError(t, err)
+	clip := testclips.Samples(media.VP8)
+	clip[25].Data = bytes.Clone(clip[25].Data)
+	clip[25].Data[6], clip[25].Data[8] = 160, 120
+	clip[25].Width, clip[25].Height = 160, 120
+	for _, s := range clip {
+		require.NoError(t, track.WriteSample(s))
+	}
+	require.NoError(t, rec.Close())
+	r := read(t, filepath.Join(dir, "MT0.webm"))
+	require.Equal(t, webm.Video{PixelWidth: 320, PixelHeight: 240}, *r.Segment.Tracks.TrackEntry[0].Video)
+	for i, f := range r.frames(1) {
+		requireSame(t, clip[i], f)
+	}
+}
+
+func TestNoRoomInTheHeaderConcernsTheNewTrackOnly(t *testing.T) {
+	dir := t.TempDir()
+	rec, err := record.New(dir, "PA0", nil)
+	require.NoError(t, err)
+	video := testclips.Samples(media.AV1)
+	var obus []byte // a sequence header that fills the room
+	for o, err := range bitstream.OBUs(video[0].Data) {
+		require.NoError(t, err)
+		if o.Type == bitstream.OBUSequenceHeader {
+			o.Payload = append(bytes.Clone(o.Payload), make([]byte, 5000)...)
+		}
+		obus = append(obus, o.Header[0]|2)
+		obus = append(bitstream.AppendLEB128(obus, uint64(len(o.Payload))), o.Payload...)
+	}
+	big := video[0]
+	big.Data = obus
+	audio, err := rec.AddTrack(media.Opus, "")
+	require.NoError(t, err)
+	require.NoError(t, audio.WriteSample(testclips.Samples(media.Opus)[0]))
+	late, err := rec.AddTrack(media.AV1, "")
+	require.NoError(t, err)
+	require.ErrorIs(t, late.WriteSample(big), record.ErrTooManyTracks)
+	require.NoError(t, rec.Err())
+	require.NoError(t, audio.WriteSample(testclips.Samples(media.Opus)[1]))
+	require.NoError(t, late.WriteSample(video[0]), "a smaller header fits")
+	require.NoError(t, rec.Close())
+	r := read(t, filepath.Join(dir, "PA0.webm"))
+	require.Len(t, r.Segment.Tracks.TrackEntry, 2)
+	require.Len(t, r.frames(1), 2)
+	require.Len(t, r.frames(2), 1)
+}

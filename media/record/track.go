@@ -28,8 +28,9 @@ type Track struct {
 // Codec returns the codec that the track was added with.
 func (t *Track) Codec() media.Codec { return t.codec }
 
-// WriteSample records a sample. An error that wraps [ErrCodec] concerns this
-// sample alone, any other means that the recording has ended.
+// WriteSample records a sample; its data must not be changed afterwards. An
+// error that wraps [ErrCodec] or [ErrTooManyTracks] concerns this track alone,
+// any other means that the recording has ended.
 func (t *Track) WriteSample(s media.Sample) error {
 	r := t.rec
 	r.mu.Lock()
@@ -51,7 +52,9 @@ func (t *Track) WriteSample(s media.Sample) error {
 	}
 	data := s.Data
 	if c := codecs[t.codec]; c.pack != nil {
-		data = c.pack(data)
+		if data = c.pack(data); len(data) == 0 {
+			return nil // not a single NAL unit
+		}
 	}
 	t.last = max(t.last, s.Timestamp-t.origin)
 	return r.write(block{
