@@ -31,8 +31,10 @@ func decode(t *testing.T, part string) map[string]any {
 }
 
 func TestSignWritesTheServicesForm(t *testing.T) {
-	tok, err := accesstoken.Token{Identity: "alice", Room: "daily", TTL: 10 * time.Minute, NotBefore: now, IssuedAt: now,
-		Other: map[string]any{"chat": map[string]any{"service_sid": "IS1"}}}.Sign(key())
+	tok, err := accesstoken.Token{
+		Identity: "alice", Room: "daily", TTL: 10 * time.Minute, NotBefore: now, IssuedAt: now,
+		Other: map[string]any{"chat": map[string]any{"service_sid": "IS1"}},
+	}.Sign(key())
 	require.NoError(t, err)
 	parts := strings.Split(tok, ".")
 	require.Len(t, parts, 3)
@@ -70,8 +72,10 @@ func TestSignedTokensVerify(t *testing.T) {
 	k := accesstoken.NewKey()
 	v, err := accesstoken.NewVerifier(k.AccountSID, map[string]accesstoken.Secret{k.SID: k.Secret}, nil)
 	require.NoError(t, err)
-	tok, err := accesstoken.Token{Identity: "alice@example.com", Room: "My Cool Room", Role: accesstoken.RoleModerator,
-		Metadata: `{"seat":4}`, TTL: accesstoken.MaxTTL, Other: map[string]any{"voice": true}}.Sign(k)
+	tok, err := accesstoken.Token{
+		Identity: "alice@example.com", Room: "My Cool Room", Role: accesstoken.RoleModerator,
+		Metadata: `{"seat":4}`, TTL: accesstoken.MaxTTL, Other: map[string]any{"voice": true},
+	}.Sign(k)
 	require.NoError(t, err)
 	g, err := v.Verify(tok)
 	require.NoError(t, err)

@@ -231,8 +231,11 @@ func TestT02Leeway(t *testing.T) {
 		clock time.Duration
 		want  signaling.Code
 	}{
-		{-61 * time.Second, 20105}, {-59 * time.Second, 0}, {0, 0},
-		{time.Hour + 59*time.Second, 0}, {time.Hour + 61*time.Second, 20104},
+		{-61 * time.Second, 20105},
+		{-59 * time.Second, 0},
+		{0, 0},
+		{time.Hour + 59*time.Second, 0},
+		{time.Hour + 61*time.Second, 20104},
 	} {
 		_, err := newVerifier(t, now.Add(c.clock)).Verify(tok)
 		require.Equal(t, c.want, codeOf(err), "%s: %v", c.clock, err)
@@ -311,7 +314,8 @@ func TestT06ResumeAfterExpiry(t *testing.T) {
 
 func TestOtherGrantsArePreserved(t *testing.T) {
 	g, err := newVerifier(t, now).Verify(grants(fields{
-		"identity": "alice", "video": fields{}, "chat": fields{"service_sid": "IS1"}, "data_sync": fields{"n": 12345678901234567}}))
+		"identity": "alice", "video": fields{}, "chat": fields{"service_sid": "IS1"}, "data_sync": fields{"n": 12345678901234567},
+	}))
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"chat":      map[string]any{"service_sid": "IS1"},

@@ -69,8 +69,10 @@ func tracks(n int) string {
 	}
 	var sections, mids []string
 	for i := range n {
-		lines := append([]string{"a=sendrecv", fmt.Sprintf("a=msid:- 0d5c1c6e-0000-4000-8000-%012d", i),
-			fmt.Sprintf("a=ssrc-group:FID %d %d", 2*i+1, 2*i+2), fmt.Sprintf("a=ssrc:%d cname:x", 2*i+1), fmt.Sprintf("a=ssrc:%d cname:x", 2*i+2)}, codecs...)
+		lines := append([]string{
+			"a=sendrecv", fmt.Sprintf("a=msid:- 0d5c1c6e-0000-4000-8000-%012d", i),
+			fmt.Sprintf("a=ssrc-group:FID %d %d", 2*i+1, 2*i+2), fmt.Sprintf("a=ssrc:%d cname:x", 2*i+1), fmt.Sprintf("a=ssrc:%d cname:x", 2*i+2),
+		}, codecs...)
 		mids = append(mids, fmt.Sprint(i))
 		sections = append(sections, video(fmt.Sprint(i), lines...))
 	}
@@ -86,8 +88,10 @@ func TestCheckSDPSummarizes(t *testing.T) {
 		data("2"), section("video 0", "3", "96", []string{"a=inactive"}))
 	want := &admission.Offer{Ufrag: "abcd", Sections: []admission.Section{
 		{Mid: "0", Kind: admission.SectionAudio, Direction: admission.RecvOnly, Candidates: 1},
-		{Mid: "1", Kind: admission.SectionVideo, Direction: admission.SendOnly, MsidTrack: "cam",
-			SSRCs: []uint32{11, 12, 13, 21}, SIM: []uint32{11, 12, 13}, RIDs: []string{"q", "h"}},
+		{
+			Mid: "1", Kind: admission.SectionVideo, Direction: admission.SendOnly, MsidTrack: "cam",
+			SSRCs: []uint32{11, 12, 13, 21}, SIM: []uint32{11, 12, 13}, RIDs: []string{"q", "h"},
+		},
 		{Mid: "2", Kind: admission.SectionApplication, Direction: admission.SendRecv},
 		{Mid: "3", Kind: admission.SectionVideo, Direction: admission.Inactive, Rejected: true},
 	}}
@@ -152,9 +156,9 @@ func sections(n int) []string {
 // T12: what is refused, and that the reason is the one meant.
 func TestT12Refuses(t *testing.T) {
 	good := describe("0", audio("0"))
-	change := func(old, new string) string {
-		require.Contains(t, good, old)
-		return strings.Replace(good, old, new, 1)
+	change := func(from, to string) string {
+		require.Contains(t, good, from)
+		return strings.Replace(good, from, to, 1)
 	}
 	var ssrcs, lines []string
 	for i := range 600 {
