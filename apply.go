@@ -1,0 +1,542 @@
+package parley
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/parley-rtc/parley/signaling"
+)
+
+// maxParticipants bounds what a server can make us keep.
+const maxParticipants = 1000
+
+// apply takes the server's sections. It runs on the loop.
+func (r *Room) apply(u signaling.Update) {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	r.mu.Lock()
+	r.applyParticipants(u.Participants, u.Full)
+	if s := u.Recording; s != nil && s.Revision > l.recordingRev {
+		l.recordingRev = s.Revision
+		r.applyRecording(s.Active)
+	}
+	r.mu.Unlock()
+	if s := u.Published; s != nil && s.Revision > l.publishedRev {
+		l.publishedRev = s.Revision
+		r.applyPublished(s.Tracks)
+	}
+	if s := u.Warnings; s != nil && s.Revision > l.warningsRev {
+		l.warningsRev = s.Revision
+		r.applyWarnings(s.NoMedia)
+	}
+	if s := u.Subscribed; s != nil && s.Revision > l.subscribedRev {
+		l.subscribedRev = s.Revision
+		r.applySubscribed(s.Tracks)
+	}
+	if err := l.engine.Apply(u.PeerConnections, u.Full); err != nil {
+		r.mediaBroken(err)
+		return
+	}
+	r.reconcile()
+	for _, c := range u.Channels {
+		r.applyChannel(c)
+	}
+}
+
+// applyParticipants takes the participants section. mu is held.
+func (r *Room) applyParticipants(list []signaling.RemoteParticipant, full bool) {
+	for _, s := range list {
+		if s.SID != r.local.sid {
+			r.applyParticipant(s)
+		}
+	}
+	if !full {
+		return
+	}
+	for _, p := range slices.Clone(r.remotes) {
+		if !slices.ContainsFunc(list, func(s signaling.RemoteParticipant) bool { return s.SID == p.sid }) {
+			r.drop(p, "")
+		}
+	}
+}
+
+func (r *Room) applyParticipant(s signaling.RemoteParticipant) {
+	l := &r.loop
+	if last, known := l.seen[s.SID]; known && s.Revision <= last {
+		return
+	}
+	p := r.find(s)
+	if p == nil {
+		if s.State == signaling.StateDisconnected || len(r.remotes) >= maxParticipants {
+			l.seen[s.SID] = s.Revision
+			return
+		}
+		p = &RemoteParticipant{
+			room: r, done: make(chan struct{}), sid: s.SID, identity: s.Identity, state: StateConnected,
+		}
+		r.remotes = append(slices.Clone(r.remotes), p)
+		r.timeline.Append(ParticipantConnected{p})
+	}
+	if len(l.seen) > 4*maxParticipants {
+		r.forget()
+	}
+	l.seen[s.SID] = s.Revision
+	if s.State == signaling.StateDisconnected {
+		r.drop(p, s.Reason)
+		return
+	}
+	r.applyTracks(p, s.Tracks)
+	switch {
+	case s.State == signaling.StateReconnecting && p.state == StateConnected:
+		p.state = StateReconnecting
+		r.timeline.Append(ParticipantReconnecting{p})
+	case s.State == signaling.StateConnected && p.state == StateReconnecting:
+		p.state = StateConnected
+		r.timeline.Append(ParticipantReconnected{p})
+	}
+}
+
+// forget drops the revisions of those who left, so that the map stays bounded.
+func (r *Room) forget() {
+	for sid := range r.loop.seen {
+		if !slices.ContainsFunc(r.remotes, func(p *RemoteParticipant) bool { return p.sid == sid }) {
+			delete(r.loop.seen, sid)
+		}
+	}
+}
+
+// find returns the participant that the entry is about. After a full reconnect
+// the server's handles are new, and who it is tells the identity.
+func (r *Room) find(s signaling.RemoteParticipant) *RemoteParticipant {
+	for _, p := range r.remotes {
+		if p.sid == s.SID {
+			return p
+		}
+	}
+	if !r.loop.re.rejoined {
+		return nil
+	}
+	for _, p := range r.remotes {
+		if p.identity == s.Identity {
+			p.sid = s.SID
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack) {
+	kept := make(map[*RemoteTrackPublication]bool, len(tracks))
+	for _, t := range tracks {
+		pub := p.publication(t.SID)
+		if pub == nil && r.loop.re.rejoined {
+			for _, old := range p.tracks {
+				if !kept[old] && old.kind == t.Kind && old.name == t.Name {
+					pub, pub.sid = old, t.SID
+					break
+				}
+			}
+		}
+		if pub == nil {
+			pub = &RemoteTrackPublication{
+				participant: p, kind: t.Kind, name: t.Name, sid: t.SID,
+				enabled: t.Enabled, priority: t.Priority, finale: make(chan struct{}),
+			}
+			p.tracks = append(slices.Clone(p.tracks), pub)
+			r.timeline.Append(TrackPublished{pub, p})
+		}
+		kept[pub] = true
+		r.applyTrack(p, pub, t)
+	}
+	for _, pub := range p.tracks {
+		if !kept[pub] {
+			p.tracks = slices.DeleteFunc(slices.Clone(p.tracks), func(o *RemoteTrackPublication) bool { return o == pub })
+			r.withdraw(pub)
+			r.timeline.Append(TrackUnpublished{pub, p})
+		}
+	}
+}
+
+func (r *Room) applyTrack(p *RemoteParticipant, pub *RemoteTrackPublication, t signaling.RemoteTrack) {
+	if pub.enabled != t.Enabled {
+		pub.enabled = t.Enabled
+		if t.Enabled {
+			r.timeline.Append(TrackEnabled{pub.track, pub, p})
+		} else {
+			r.timeline.Append(TrackDisabled{pub.track, pub, p})
+		}
+	}
+	if t.Priority != "" && pub.priority != t.Priority {
+		pub.priority = t.Priority
+		r.timeline.Append(TrackPublishPriorityChanged{t.Priority, pub, p})
+	}
+}
+
+// withdraw ends a publication. mu is held.
+func (r *Room) withdraw(pub *RemoteTrackPublication) {
+	r.unsubscribe(pub)
+	pub.gone = true
+	close(pub.finale)
+	pub.settleSubscription(ErrUnsubscribed)
+}
+
+// drop takes a participant out of the room. mu is held.
+func (r *Room) drop(p *RemoteParticipant, reason DisconnectReason) {
+	for _, pub := range p.tracks {
+		r.withdraw(pub)
+	}
+	p.state = StateDisconnected
+	r.remotes = slices.DeleteFunc(slices.Clone(r.remotes), func(o *RemoteParticipant) bool { return o == p })
+	r.timeline.Append(ParticipantDisconnected{p, reason})
+	p.finish()
+	if r.speaker == p {
+		r.speaker = nil
+		r.timeline.Append(DominantSpeakerChanged{})
+	}
+}
+
+// unsubscribe ends the track of a publication, if it has one. mu is held.
+func (r *Room) unsubscribe(pub *RemoteTrackPublication) {
+	t := pub.track
+	if t == nil {
+		return
+	}
+	pub.track, pub.off = nil, false
+	if d, ok := t.(*RemoteDataTrack); ok {
+		d.end()
+		r.loop.engine.ForgetChannel(pub.bound.ID)
+	} else {
+		t.media().recv.Close()
+	}
+	pub.bound = signaling.Subscription{}
+	r.timeline.Append(TrackUnsubscribed{t, pub, pub.participant})
+	t.finish()
+	pub.settleSubscription(nil)
+}
+
+func (r *Room) applyRecording(active bool) {
+	if r.recording == active {
+		return
+	}
+	r.recording = active
+	if active {
+		r.timeline.Append(RecordingStarted{})
+	} else {
+		r.timeline.Append(RecordingStopped{})
+	}
+}
+
+func (r *Room) applyPublished(tracks []signaling.PublishedTrack) {
+	l := &r.loop
+	for _, t := range tracks {
+		i := slices.IndexFunc(l.publications, func(p *LocalTrackPublication) bool { return p.id == t.ID })
+		if i < 0 {
+			continue
+		}
+		pub := l.publications[i]
+		switch t.State {
+		case signaling.PublishReady:
+			r.accepted(pub, t.SID)
+		case signaling.PublishFailed:
+			r.refused(pub, t.Err)
+		}
+	}
+	r.goLive()
+}
+
+func (r *Room) accepted(pub *LocalTrackPublication, sid string) {
+	r.mu.Lock()
+	pub.sid = sid
+	if !pub.listed {
+		pub.listed = true
+		r.local.tracks = append(slices.Clone(r.local.tracks), pub)
+		r.timeline.Append(LocalTrackPublished{pub})
+	}
+	r.mu.Unlock()
+	pub.settle(nil)
+}
+
+func (r *Room) refused(pub *LocalTrackPublication, cause *signaling.Error) {
+	if cause == nil {
+		cause = signaling.NewError(signaling.CodeTrackInvalid)
+	}
+	r.mu.Lock()
+	r.timeline.Append(LocalTrackPublicationFailed{cause, pub.track})
+	r.mu.Unlock()
+	pub.settle(cause)
+	r.unpublish(pub)
+}
+
+// goLive lets media flow into what is accepted, once the connection is up.
+func (r *Room) goLive() {
+	if !r.loop.re.mediaUp {
+		return
+	}
+	for _, pub := range r.loop.publications {
+		if pub.listed {
+			pub.setLive()
+		}
+	}
+}
+
+func (r *Room) applyWarnings(noMedia map[string]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, pub := range r.local.tracks {
+		lost, told := noMedia[pub.sid]
+		if !told {
+			continue
+		}
+		if lost {
+			r.timeline.Append(TrackWarning{"recording-media-lost", pub})
+		} else {
+			r.timeline.Append(TrackWarningsCleared{pub})
+		}
+	}
+}
+
+func (r *Room) applySubscribed(tracks []signaling.Subscription) {
+	const most = 4096 // entries; a room has at most 50 times 16 tracks
+	l := &r.loop
+	l.subs = make(map[string]signaling.Subscription, len(tracks))
+	for _, t := range tracks {
+		if len(l.subs) < most {
+			l.subs[t.SID] = t
+		}
+	}
+}
+
+// reconcile brings the publications' tracks in line with what the server says
+// we receive, as far as all the parts of it have arrived. It runs on the loop.
+func (r *Room) reconcile() {
+	l := &r.loop
+	audio, video := 0, 0
+	r.mu.Lock()
+	for _, p := range r.remotes {
+		for _, pub := range p.tracks {
+			sub, listed := l.subs[pub.sid]
+			switch {
+			case !listed:
+				r.unsubscribe(pub)
+			case sub.Err != nil:
+				r.unsubscribe(pub)
+				if !pub.failed {
+					pub.failed = true
+					r.timeline.Append(TrackSubscriptionFailed{sub.Err, pub, p})
+					pub.settleSubscription(sub.Err)
+				}
+			default:
+				pub.failed = false
+				if pub.kind == KindAudio {
+					audio++
+				} else if pub.kind == KindVideo {
+					video++
+				}
+				r.subscribe(pub, sub)
+			}
+		}
+	}
+	r.mu.Unlock()
+	if !l.caps.Slots {
+		return
+	}
+	if err := l.engine.WantSlots(min(audio, maxParticipants), min(video, maxParticipants)); err != nil {
+		r.log.Warn("adding receive sections", "err", err)
+	}
+	if err := r.negotiate(); err != nil {
+		r.mediaBroken(err)
+	}
+}
+
+// subscribe binds the publication's track to its media, making the track first
+// if needed. mu is held.
+func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription) {
+	if sub.ID == "" || (pub.track != nil && pub.bound.ID == sub.ID && pub.bound.From == sub.From) {
+		return
+	}
+	e := r.loop.engine
+	t := pub.track
+	if t == nil {
+		t = r.newRemoteTrack(pub)
+	}
+	if d, ok := t.(*RemoteDataTrack); ok {
+		ch := e.Channel(sub.ID)
+		if ch == nil {
+			return // it will open
+		}
+		d.rel = ch.Reliability()
+		ch.Bind(d.push)
+	} else if err := e.Bind(sub, r.loop.caps.Slots, t.media().recv); err != nil {
+		return // its section will come
+	}
+	pub.bound = sub
+	if pub.track == nil {
+		pub.track = t
+		r.timeline.Append(TrackSubscribed{t, pub, pub.participant})
+		pub.settleSubscription(nil)
+	}
+}
+
+// setSubscribed changes what we ask for. It runs on the loop.
+func (r *Room) setSubscribed(pub *RemoteTrackPublication, want bool, settled chan error) {
+	if pub.gone || r.loop.ended {
+		settled <- ErrUnsubscribed
+		return
+	}
+	if !r.loop.caps.Subscribe {
+		settled <- signaling.NewError(signaling.CodeSubscriptionNotSupported)
+		return
+	}
+	pub.waits = append(pub.waits, settled)
+	pub.want = &want
+	pub.failed = false
+	r.resubscribe()
+	if want == (pub.track != nil) {
+		pub.settleSubscription(nil)
+	}
+}
+
+// resubscribe renews the rules that we send.
+func (r *Room) resubscribe() {
+	l := &r.loop
+	rules := []signaling.Rule{{Exclude: r.opts.ManualSubscribe, All: true}}
+	for _, p := range r.remotes {
+		for _, pub := range p.tracks {
+			if pub.want != nil && *pub.want == r.opts.ManualSubscribe {
+				rules = append(rules, signaling.Rule{Exclude: !*pub.want, Track: pub.sid})
+			}
+		}
+	}
+	l.subscribe = signaling.Subscribe{Revision: l.subscribe.Revision + 1, Rules: rules}
+	l.subDirty = true
+}
+
+// applyChannel takes a media-signaling message.
+func (r *Room) applyChannel(c signaling.Channel) {
+	var m struct {
+		Type        string   `json:"type"`
+		Participant string   `json:"participant"`
+		Off         []string `json:"off"`
+		On          []string `json:"on"`
+
+		Local   json.RawMessage `json:"local"`
+		Remotes []struct {
+			SID   string `json:"sid"`
+			Level int    `json:"level"`
+		} `json:"remotes"`
+
+		Transcription  string `json:"transcription"`
+		Track          string `json:"track"`
+		PartialResults bool   `json:"partial_results"`
+		LanguageCode   string `json:"language_code"`
+		SequenceNumber int    `json:"sequence_number"`
+		Timestamp      string `json:"timestamp"`
+	}
+	if len(c.Payload) == 0 || json.Unmarshal(c.Payload, &m) != nil {
+		return // not ours to understand
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch c.Name {
+	case "active_speaker":
+		p := r.bySID(m.Participant)
+		if p != r.speaker {
+			r.speaker = p
+			r.timeline.Append(DominantSpeakerChanged{p})
+		}
+	case "network_quality":
+		var level int
+		if json.Unmarshal(m.Local, &level) == nil {
+			r.timeline.Append(NetworkQualityLevelChanged{r.local.sid, min(max(level, 0), 5)})
+		}
+		for _, q := range m.Remotes {
+			if r.bySID(q.SID) != nil {
+				r.timeline.Append(NetworkQualityLevelChanged{q.SID, min(max(q.Level, 0), 5)})
+			}
+		}
+	case "track_switch_off":
+		for _, sid := range m.On {
+			r.switchOff(sid, slices.Contains(m.Off, sid))
+		}
+		for _, sid := range m.Off {
+			r.switchOff(sid, true)
+		}
+	case "extension_transcriptions":
+		at, _ := time.Parse(time.RFC3339, m.Timestamp) // zero where it cannot be read
+		r.timeline.Append(Transcription{
+			Participant: m.Participant, Track: m.Track, Text: m.Transcription, Language: m.LanguageCode,
+			Partial: m.PartialResults, Sequence: m.SequenceNumber, Timestamp: at,
+		})
+	}
+}
+
+func (r *Room) bySID(sid string) *RemoteParticipant {
+	for _, p := range r.remotes {
+		if p.sid == sid {
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *Room) switchOff(sid string, off bool) {
+	for _, p := range r.remotes {
+		pub := p.publication(sid)
+		if pub == nil || pub.track == nil || pub.off == off {
+			continue
+		}
+		pub.off = off
+		if off {
+			r.timeline.Append(TrackSwitchedOff{pub.track, pub, p})
+		} else {
+			r.timeline.Append(TrackSwitchedOn{pub.track, pub, p})
+		}
+	}
+}
+
+// The room's part of what local tracks tell. They run on the loop.
+
+func (r *Room) localEnabled(pub *LocalTrackPublication, enabled bool) {
+	if pub.gone {
+		return
+	}
+	r.changed()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !pub.listed || r.loop.ended {
+		return
+	}
+	if enabled {
+		r.timeline.Append(LocalTrackEnabled{pub})
+	} else {
+		r.timeline.Append(LocalTrackDisabled{pub})
+	}
+}
+
+func (r *Room) localStarted(pub *LocalTrackPublication) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pub.listed && !pub.gone && !pub.started && !r.loop.ended {
+		pub.started = true
+		r.timeline.Append(LocalTrackStarted{pub})
+	}
+}
+
+func (r *Room) localStopped(pub *LocalTrackPublication, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pub.listed && !pub.gone && !r.loop.ended {
+		r.timeline.Append(LocalTrackStopped{pub, err})
+	}
+}
+
+func (r *Room) localSized(pub *LocalTrackPublication, width, height int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pub.listed && !pub.gone && !r.loop.ended {
+		r.timeline.Append(LocalTrackDimensionsChanged{pub, width, height})
+	}
+}

@@ -1,0 +1,256 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/parley-rtc/parley/internal/engine"
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/timeline"
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/parley-rtc/parley/signaling/rsp"
+	"github.com/pion/webrtc/v4"
+)
+
+// ConnectOptions say how to join a room. Nil and the zero value are usable
+// where Transport or URL name the server.
+type ConnectOptions struct {
+	// URL is the server's signaling endpoint: ws://host/signaling or
+	// wss://host/signaling. It is needed unless Transport is set.
+	URL string
+	// Name is the room's name or SID. Default: the room that the token
+	// grants, or else a new one without a name.
+	Name string
+	// Tracks are published before Connect returns. The room does not stop
+	// them when it ends. Nothing is captured unless it is put in here.
+	Tracks []LocalTrack
+	// ManualSubscribe subscribes to nothing until SetSubscribed is called.
+	// Default: subscribe to every track.
+	ManualSubscribe bool
+	// Transport replaces the default, package signaling/rsp over WebSocket.
+	Transport signaling.Transport
+	// ICEServers are used instead of those that the server gives.
+	ICEServers []webrtc.ICEServer
+	// RefreshToken is asked for a new access token when the room has to be
+	// joined anew, or the old one has expired. It may block; its context ends
+	// with the room.
+	RefreshToken func(context.Context) (string, error)
+	// Logger gets what the room and pion have to say. Default: silent.
+	// Tokens and keys are never logged.
+	Logger *slog.Logger
+
+	// RelayOnly sends media through TURN servers only.
+	RelayOnly bool
+	// Interfaces and IPs keep the local network interfaces and addresses to
+	// use; nil keeps all.
+	Interfaces func(name string) bool
+	IPs        func(net.IP) bool
+	// NetworkTypes restricts address families. Default: UDP over IPv4 and IPv6.
+	NetworkTypes []webrtc.NetworkType
+	// ConfigureWebRTC may change any of pion's settings, after ours.
+	ConfigureWebRTC func(*webrtc.SettingEngine)
+}
+
+// Connect joins a room with an access token. It is ConnectContext without a
+// bound but the transport's own.
+func Connect(token string, opts *ConnectOptions) (*Room, error) {
+	return ConnectContext(context.Background(), token, opts)
+}
+
+// ConnectContext joins a room with an access token. It returns once the server
+// has accepted the program and settled its tracks; media flows some round trips
+// later. ctx bounds the joining only: when it ends first, nothing is left
+// behind. The room ends by Disconnect, or by itself.
+//
+// A refusal is an *Error with the server's code. A track that is refused does
+// not fail the joining: LocalTrackPublicationFailed tells it.
+func ConnectContext(ctx context.Context, token string, opts *ConnectOptions) (*Room, error) {
+	r, err := newRoom(token, opts)
+	if err != nil {
+		return nil, err
+	}
+	go r.run() // owned by the room; ends with it
+	if err := r.join(ctx); err != nil {
+		r.post(func() { r.end(err, "") })
+		<-r.done
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, wrap("connecting: %w", err)
+	}
+	return r, nil
+}
+
+func newRoom(token string, opts *ConnectOptions) (*Room, error) {
+	if opts == nil {
+		opts = &ConnectOptions{}
+	}
+	r := &Room{
+		opts: *opts, token: token, log: opts.Logger,
+		poke: make(chan struct{}, 1), done: make(chan struct{}),
+		memos: map[any]any{}, messages: &messageHub{},
+	}
+	r.opts.Tracks = slices.Clone(opts.Tracks)
+	r.opts.ICEServers = slices.Clone(opts.ICEServers)
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if token == "" {
+		return nil, wrap("%w: the access token is empty", ErrOption)
+	}
+	if r.opts.Transport == nil {
+		t, err := newTransport(r.opts.URL, opts.Logger)
+		if err != nil {
+			return nil, err
+		}
+		r.opts.Transport = t
+	}
+	api, err := rtc.New(rtc.Config{
+		Logger: opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,
+		Loopback: isLoopback(opts.URL), Configure: opts.ConfigureWebRTC,
+	})
+	if err != nil {
+		return nil, wrap("%w", err)
+	}
+	r.api = api
+	r.life, r.cancel = context.WithCancel(context.Background())
+	r.timeline = timeline.New(timeline.Options[Event]{
+		Coalesce: coalesce,
+		Warn: func(view string, waiting int) {
+			go r.log.Warn("an event channel is not read", "channel", view, "waiting", waiting)
+		},
+		Overflow: func() { r.post(func() { r.end(ErrSlowConsumer, ReasonSlow) }) },
+	})
+	r.local = &LocalParticipant{room: r, done: make(chan struct{})}
+	l := &r.loop
+	l.timeout = defaultSessionTimeout
+	l.seen = map[string]int{}
+	l.revision = 1
+	l.subscribe = signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{Exclude: opts.ManualSubscribe, All: true}}}
+	if l.engine, err = r.newEngine(); err != nil {
+		r.cancel()
+		return nil, wrap("%w", err)
+	}
+	return r, nil
+}
+
+func newTransport(endpoint string, logger *slog.Logger) (signaling.Transport, error) {
+	if endpoint == "" {
+		return nil, wrap("%w: URL is empty; it names the server, as in ws://127.0.0.1:7880/signaling", ErrOption)
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
+		return nil, wrap("%w: URL %q; it has to be like ws://127.0.0.1:7880/signaling", ErrOption, endpoint)
+	}
+	return rsp.NewTransport(rsp.Options{URL: endpoint, Logger: logger}), nil
+}
+
+func isLoopback(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
+}
+
+func (r *Room) newEngine() (*engine.Engine, error) {
+	servers := slices.Clone(r.opts.ICEServers)
+	if len(servers) == 0 {
+		for _, s := range r.loop.servers {
+			servers = append(servers, webrtc.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential})
+		}
+	}
+	return engine.New(engine.Config{
+		API: r.api, ICEServers: servers, RelayOnly: r.opts.RelayOnly, Logger: r.log,
+		Post:              r.post,
+		ConnectionChanged: r.connectionChanged,
+		Outgoing:          func() {}, // every turn of the loop ends with a flush
+		ChannelOpened:     func(string) { r.reconcile() },
+	})
+}
+
+// join makes the first connection and waits until the tracks are settled.
+func (r *Room) join(ctx context.Context) error {
+	if len(r.opts.ICEServers) == 0 {
+		servers, err := r.opts.Transport.Prepare(ctx, r.token)
+		if err != nil {
+			return err
+		}
+		if len(servers) > 0 {
+			if err := r.useServers(ctx, servers); err != nil {
+				return err
+			}
+		}
+	}
+	pubs := make([]*LocalTrackPublication, len(r.opts.Tracks))
+	for i, t := range r.opts.Tracks {
+		pub, err := newPublication(r, t, nil)
+		if err != nil {
+			return err
+		}
+		pubs[i] = pub
+	}
+	var join signaling.Join
+	var failed error
+	if err := r.do(ctx, func() {
+		if failed = r.publish(pubs); failed == nil {
+			join, failed = r.freshJoin()
+		}
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	session, err := r.opts.Transport.Dial(ctx, join)
+	if err != nil {
+		return err
+	}
+	if err := r.do(context.Background(), func() { r.joined(join, session) }); err != nil {
+		_ = session.Close(context.Background(), signaling.ReasonReplaced) // the room ended meanwhile
+		return err
+	}
+	if err := r.Err(); err != nil {
+		return err // the server's first state was not usable
+	}
+	if _, err := await(ctx, r, pubs); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
+func (r *Room) useServers(ctx context.Context, servers []signaling.ICEServer) error {
+	var failed error
+	err := r.do(ctx, func() {
+		r.loop.servers = servers
+		failed = r.renewEngine()
+	})
+	return errors.Join(err, failed)
+}
+
+// freshJoin is the first message of a new session. It runs on the loop.
+func (r *Room) freshJoin() (signaling.Join, error) {
+	l := &r.loop
+	pcs, err := l.engine.Join()
+	if err != nil {
+		return signaling.Join{}, err
+	}
+	l.dirty, l.subDirty = false, false
+	return signaling.Join{
+		Token: r.token, Room: r.opts.Name, Participant: *r.localSection(), PeerConnections: pcs,
+		Subscribe: l.subscribe, OwnICEServers: len(r.opts.ICEServers) > 0, Slots: true, Agent: agent,
+	}, nil
+}
+
+// agent names this library to servers.
+const agent = "parley-go/" + Version
+
+// Version is the version of this module. It follows semantic versioning.
+const Version = "0.1.0"

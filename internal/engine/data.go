@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	// MaxMessage is the largest data message, in bytes.
+	MaxMessage = 16 << 10
+	// sendBuffer is how much may wait to be sent, per channel, before Send
+	// waits too.
+	sendBuffer = 1 << 20
+	// receiveBuffer is how much may wait to be received, per channel; then
+	// the oldest message goes, and is counted.
+	receiveBuffer = 1 << 20
+)
+
+// The errors of data channels.
+var (
+	ErrMessageTooLarge = errors.New("data message is larger than 16 KiB")
+	ErrChannelClosed   = errors.New("data channel is closed")
+)
+
+// Reliability is how hard a data channel tries. At most one limit is set.
+type Reliability struct {
+	Unordered         bool
+	MaxPacketLifeTime *time.Duration // whole milliseconds, at most 65535
+	MaxRetransmits    *uint16
+}
+
+func (r Reliability) init() *webrtc.DataChannelInit {
+	ordered := !r.Unordered
+	init := &webrtc.DataChannelInit{Ordered: &ordered, MaxRetransmits: r.MaxRetransmits}
+	if r.MaxPacketLifeTime != nil {
+		ms := uint16(r.MaxPacketLifeTime.Milliseconds())
+		init.MaxPacketLifeTime = &ms
+	}
+	return init
+}
+
+// DataSender is the sending end of a published data track on one engine. Its
+// methods may be called from any goroutine.
+type DataSender struct {
+	dc   *webrtc.DataChannel
+	open chan struct{}
+	gone chan struct{}
+	low  chan struct{} // one-slot poke
+
+	turn chan struct{} // one sender at a time, in order of arrival
+
+	mu     sync.Mutex
+	closed bool
+	sizes  []int // of the messages that may not be acknowledged yet, oldest first
+	sent   int64
+}
+
+// PublishData opens a data channel under the id.
+func (e *Engine) PublishData(id string, r Reliability) (*DataSender, error) {
+	dc, err := e.links[0].peer.CreateChannel(id, r.init())
+	if err != nil {
+		return nil, err
+	}
+	s := &DataSender{
+		dc: dc, open: make(chan struct{}), gone: make(chan struct{}),
+		low: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+	}
+	dc.SetBufferedAmountLowThreshold(sendBuffer / 2)
+	var once sync.Once
+	dc.OnOpen(func() { once.Do(func() { close(s.open) }) })
+	dc.OnClose(s.end)
+	dc.OnBufferedAmountLow(func() {
+		select {
+		case s.low <- struct{}{}:
+		default:
+		}
+	})
+	return s, nil
+}
+
+func (s *DataSender) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		close(s.gone)
+	}
+}
+
+// Close closes the channel, once what was sent has been delivered, and makes
+// waiting senders return.
+func (s *DataSender) Close() error {
+	s.end()
+	return s.dc.Close()
+}
+
+// Abandon makes waiting senders return and tells how many messages were not
+// acknowledged by the server. The channel is not used any more.
+func (s *DataSender) Abandon() (unconfirmed int) {
+	s.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trim()
+	return len(s.sizes)
+}
+
+// trim forgets the messages that have been acknowledged.
+func (s *DataSender) trim() {
+	waiting := int(s.dc.BufferedAmount())
+	total := 0
+	keep := len(s.sizes)
+	for keep > 0 && total < waiting {
+		keep--
+		total += s.sizes[keep]
+	}
+	s.sizes = append(s.sizes[:0], s.sizes[keep:]...)
+}
+
+// Send sends a message. It waits while the channel is not open yet and while
+// the buffer is full, as long as ctx allows.
+func (s *DataSender) Send(ctx context.Context, data []byte, text bool) error {
+	if len(data) > MaxMessage {
+		return ErrMessageTooLarge
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-s.gone:
+		return ErrChannelClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	select {
+	case <-s.open:
+	case <-s.gone:
+		return ErrChannelClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for s.dc.BufferedAmount()+uint64(len(data)) > sendBuffer {
+		select {
+		case <-s.low:
+		case <-s.gone:
+			return ErrChannelClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrChannelClosed
+	}
+	var err error
+	if text {
+		err = s.dc.SendText(string(data))
+	} else {
+		err = s.dc.Send(data)
+	}
+	if err != nil {
+		return errors.Join(ErrChannelClosed, err)
+	}
+	s.sent++
+	s.sizes = append(s.sizes, max(len(data), 1))
+	if len(s.sizes) > 256 {
+		s.trim()
+	}
+	return nil
+}
+
+// Buffered returns the bytes that were sent and are not acknowledged.
+func (s *DataSender) Buffered() int { return int(s.dc.BufferedAmount()) }
+
+// Message is one data message.
+type Message struct {
+	Data []byte
+	Text bool
+}
+
+// DataReceiver is the receiving end of a data channel that the server opened.
+// Its methods may be called from any goroutine.
+type DataReceiver struct {
+	dc *webrtc.DataChannel
+
+	mu    sync.Mutex
+	early []Message // before Bind; bounded by receiveBuffer, the oldest goes
+	bytes int
+	sink  func(Message)
+}
+
+// newDataReceiver begins to receive at once, so that nothing is missed before
+// the announcement that says what the channel is.
+func newDataReceiver(dc *webrtc.DataChannel) *DataReceiver {
+	r := &DataReceiver{dc: dc}
+	dc.OnMessage(func(m webrtc.DataChannelMessage) { r.push(Message{Data: m.Data, Text: m.IsString}) })
+	return r
+}
+
+// Label returns the label of the channel.
+func (r *DataReceiver) Label() string { return r.dc.Label() }
+
+// Reliability returns what the channel was opened with.
+func (r *DataReceiver) Reliability() Reliability {
+	rel := Reliability{Unordered: !r.dc.Ordered(), MaxRetransmits: r.dc.MaxRetransmits()}
+	if ms := r.dc.MaxPacketLifeTime(); ms != nil {
+		d := time.Duration(*ms) * time.Millisecond
+		rel.MaxPacketLifeTime = &d
+	}
+	return rel
+}
+
+// Bind gives every message to sink, those that came before first. sink is
+// called on any goroutine, one call at a time, and must not block.
+func (r *DataReceiver) Bind(sink func(Message)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.early {
+		sink(m)
+	}
+	r.early, r.bytes, r.sink = nil, 0, sink
+}
+
+func (r *DataReceiver) push(m Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sink != nil {
+		r.sink(m)
+		return
+	}
+	r.early = append(r.early, m)
+	r.bytes += len(m.Data) + 1
+	for r.bytes > receiveBuffer && len(r.early) > 1 {
+		r.bytes -= len(r.early[0].Data) + 1
+		r.early[0] = Message{}
+		r.early = r.early[1:]
+	}
+}

@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"github.com/parley-rtc/parley/internal/packet"
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/media"
+	"github.com/pion/rtp"
+)
+
+// mtu is the most that one packet's payload takes: a 1200-byte packet goes
+// through every path that is in use, tunnels included.
+const mtu = 1160
+
+// ErrNotReady says that a publication cannot carry media yet, or no longer.
+var ErrNotReady = errors.New("publication is not ready for media")
+
+// uplink is a send section with what outlives its publications: the sequence
+// numbers and the packets kept for retransmission.
+type uplink struct {
+	outlet *rtc.Outlet
+	codec  media.Codec
+	ring   *rtc.Ring
+	mu     sync.Mutex // one writer at a time
+	seq    uint16
+	user   atomic.Pointer[Publication]
+}
+
+// Publication is one published audio or video track on one engine. Its
+// Write methods may be called from any goroutine.
+type Publication struct {
+	id       string
+	link     *uplink
+	codec    media.Codec
+	keyframe func()
+
+	mu      sync.Mutex
+	packets *packet.Packetizer
+	clock   packet.Clock
+	buf     []packet.Payload
+	sent    int64 // samples
+}
+
+// Publish takes a send section for the track: a free one of its codec, or a new
+// one. The next offer tells the server. keyframe is called on any goroutine
+// when a receiver needs a key frame; it must only post.
+func (e *Engine) Publish(id string, codec media.Codec, keyframe func()) (*Publication, error) {
+	packets, err := packet.NewPacketizer(codec, mtu)
+	if err != nil {
+		return nil, err
+	}
+	p := &Publication{id: id, codec: codec, packets: packets, clock: packet.NewClock(codec), keyframe: keyframe}
+	l := e.links[0]
+	for _, u := range e.uplinks {
+		if u.codec == codec && u.user.Load() == nil {
+			u.outlet.SetID(id, "-")
+			p.link = u
+			break
+		}
+	}
+	if p.link == nil {
+		size := rtc.RingVideo
+		if codec.Kind() == media.Audio {
+			size = rtc.RingAudio
+		}
+		u := &uplink{codec: codec, ring: rtc.NewRing(size), seq: uint16(rand.Uint32())}
+		u.outlet, err = l.peer.AddOutlet(codec.Kind(), rtc.OutletConfig{
+			Codec: codec, ID: id,
+			Keyframe: func() {
+				if user := u.user.Load(); user != nil {
+					user.keyframe()
+				}
+			},
+			History: u.ring.Get,
+		})
+		if err != nil {
+			return nil, err
+		}
+		e.uplinks = append(e.uplinks, u)
+		p.link = u
+	}
+	p.link.user.Store(p)
+	l.dirty = true
+	return p, nil
+}
+
+// Unpublish frees the publication's section. The server needs no offer for it.
+func (e *Engine) Unpublish(p *Publication) { p.link.user.CompareAndSwap(p, nil) }
+
+// Ready reports whether media that is written now can arrive.
+func (p *Publication) Ready() bool {
+	return p.link.user.Load() == p && p.link.outlet.Negotiated()
+}
+
+// WriteSample sends one sample. It does not wait for the network.
+func (p *Publication) WriteSample(s media.Sample) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.Ready() {
+		return ErrNotReady
+	}
+	pt, ok := p.link.outlet.PayloadType(rtc.Codec{Codec: p.codec})
+	if !ok {
+		return rtc.ErrNotNegotiated
+	}
+	payloads, err := p.packets.Packetize(p.buf[:0], s)
+	if err != nil {
+		return err
+	}
+	p.buf = payloads
+	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: p.clock.RTP(s.Timestamp)}
+	for _, payload := range payloads {
+		h.Marker = payload.Marker
+		if err := p.link.write(&h, payload.Data); err != nil {
+			return err
+		}
+	}
+	p.sent++
+	return nil
+}
+
+// WriteRTP sends one packet that was made elsewhere. Sequence numbers follow
+// those of the section, timestamps keep their distances.
+func (p *Publication) WriteRTP(pkt *rtp.Packet) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.Ready() {
+		return ErrNotReady
+	}
+	pt, ok := p.link.outlet.PayloadType(rtc.Codec{Codec: p.codec})
+	if !ok {
+		return rtc.ErrNotNegotiated
+	}
+	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: pkt.Timestamp, Marker: pkt.Marker}
+	if pkt.Marker {
+		p.sent++
+	}
+	return p.link.write(&h, pkt.Payload)
+}
+
+func (u *uplink) write(h *rtp.Header, payload []byte) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	h.SequenceNumber = u.seq
+	u.seq++
+	u.ring.Put(h, payload)
+	return u.outlet.Write(h, payload)
+}
+
+// Stats returns the section's counters, and how many samples were sent.
+func (p *Publication) Stats() (rtc.OutletStats, int64) {
+	p.mu.Lock()
+	sent := p.sent
+	p.mu.Unlock()
+	return p.link.outlet.Stats(), sent
+}

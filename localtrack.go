@@ -1,0 +1,472 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/parley-rtc/parley/internal/engine"
+	"github.com/parley-rtc/parley/media"
+	"github.com/pion/rtp"
+)
+
+// keyframePause is the least time between two requests to a source.
+const keyframePause = 500 * time.Millisecond
+
+// LocalTrack is something to publish: *LocalAudioTrack, *LocalVideoTrack or
+// *LocalDataTrack. One track may be published in several rooms.
+type LocalTrack interface {
+	Kind() Kind
+	// ID is chosen when the track is made, and unique.
+	ID() string
+	// Name is the name under which it is published by default; empty: a
+	// fresh one for each publication.
+	Name() string
+
+	local() *localMedia // nil for data
+}
+
+// TrackOptions say how a local track begins. Nil is the default.
+type TrackOptions struct {
+	// Name must be unique among the participant's tracks, at most 128
+	// characters.
+	Name string
+	// Disabled makes the track begin disabled.
+	Disabled bool
+	// Codec is needed where there is no source.
+	Codec media.Codec
+}
+
+// LocalAudioTrack is audio to publish.
+type LocalAudioTrack struct{ *localMedia }
+
+// NewLocalAudioTrack returns a track that sends the source's samples while it
+// is published somewhere. With a nil source the program gives the track its
+// media itself, with WriteSample or WriteRTP, and names the codec in opts.
+func NewLocalAudioTrack(src media.Source, opts *TrackOptions) (*LocalAudioTrack, error) {
+	m, err := newLocalMedia(KindAudio, src, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &LocalAudioTrack{m}, nil
+}
+
+// LocalVideoTrack is video to publish.
+type LocalVideoTrack struct{ *localMedia }
+
+// NewLocalVideoTrack returns a track that sends the source's samples while it
+// is published somewhere. With a nil source the program gives the track its
+// media itself, with WriteSample or WriteRTP, and names the codec in opts.
+//
+// A publication begins with a key frame, and so does a track that is enabled
+// again: the source is asked for one if it is a media.KeyframeRequester.
+func NewLocalVideoTrack(src media.Source, opts *TrackOptions) (*LocalVideoTrack, error) {
+	m, err := newLocalMedia(KindVideo, src, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &LocalVideoTrack{m}, nil
+}
+
+// Dimensions returns the size of the last key frame, zero before the first.
+func (t *LocalVideoTrack) Dimensions() (width, height int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.width, t.height
+}
+
+// localMedia is what local audio and video tracks share. It owns one goroutine,
+// while the track has a source and is published somewhere.
+type localMedia struct {
+	kind     Kind
+	codec    media.Codec
+	src      media.Source // nil: the program writes
+	id, name string
+	requests chan struct{} // one-slot, where there is no source
+	wg       sync.WaitGroup
+
+	send sync.Mutex // one sample at a time
+
+	mu            sync.Mutex
+	disabled      bool
+	stopped       bool
+	err           error
+	pubs          []*LocalTrackPublication // replaced, never changed
+	running       bool
+	cancel        context.CancelFunc
+	asked         time.Time
+	width, height int
+	done          chan struct{}
+}
+
+func newLocalMedia(kind Kind, src media.Source, opts *TrackOptions) (*localMedia, error) {
+	if opts == nil {
+		opts = &TrackOptions{}
+	}
+	codec := opts.Codec
+	if src != nil {
+		codec = src.Codec()
+	}
+	if Kind(codec.Kind()) != kind {
+		return nil, wrap("%w: %w: %q for a track of %s", ErrOption, ErrCodec, codec, kind)
+	}
+	return &localMedia{
+		kind: kind, codec: codec, src: src, id: uuid.NewString(), name: opts.Name,
+		disabled: opts.Disabled, requests: make(chan struct{}, 1), done: make(chan struct{}),
+	}, nil
+}
+
+func (m *localMedia) local() *localMedia { return m }
+
+// Kind returns audio or video.
+func (m *localMedia) Kind() Kind { return m.kind }
+
+// ID returns the track's own id.
+func (m *localMedia) ID() string { return m.id }
+
+// Name returns the name under which the track is published by default.
+func (m *localMedia) Name() string { return m.name }
+
+// Codec returns the encoding.
+func (m *localMedia) Codec() media.Codec { return m.codec }
+
+// IsEnabled reports whether the track is enabled.
+func (m *localMedia) IsEnabled() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.disabled
+}
+
+// IsStopped reports whether the track has ended.
+func (m *localMedia) IsStopped() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped
+}
+
+// Done is closed when the track has ended: its source did, or Stop was called.
+func (m *localMedia) Done() <-chan struct{} { return m.done }
+
+// Err returns why the source ended the track, nil for an end in good order.
+func (m *localMedia) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+// Enable is SetEnabled(true).
+func (m *localMedia) Enable() { m.SetEnabled(true) }
+
+// Disable is SetEnabled(false).
+func (m *localMedia) Disable() { m.SetEnabled(false) }
+
+// SetEnabled pauses the track or lets it go on. Others are told, and nothing is
+// negotiated. A disabled track goes on reading its source, and sends nothing.
+func (m *localMedia) SetEnabled(enabled bool) {
+	m.mu.Lock()
+	if m.disabled != enabled {
+		m.mu.Unlock()
+		return
+	}
+	m.disabled = !enabled
+	pubs := m.pubs
+	for _, pub := range pubs {
+		pub.sender.needKey.Store(true)
+	}
+	m.mu.Unlock()
+	if enabled {
+		m.requestKeyframe()
+	}
+	for _, pub := range pubs {
+		pub.room.post(func() { pub.room.localEnabled(pub, enabled) })
+	}
+}
+
+// Stop ends the track for good and closes its source. Publications stay until
+// they are withdrawn. It is idempotent.
+func (m *localMedia) Stop() {
+	m.finish(nil)
+	m.wg.Wait()
+}
+
+func (m *localMedia) finish(err error) {
+	m.mu.Lock()
+	if m.stopped {
+		m.mu.Unlock()
+		return
+	}
+	m.stopped, m.err = true, err
+	pubs := m.pubs
+	if m.cancel != nil {
+		m.cancel()
+	}
+	close(m.done)
+	m.mu.Unlock()
+	if m.src != nil {
+		_ = m.src.Close() // the track has ended either way
+	}
+	for _, pub := range pubs {
+		pub.room.post(func() { pub.room.localStopped(pub, err) })
+	}
+}
+
+// KeyframeRequests tells a program that writes the media itself when a key
+// frame is wanted, at most twice a second.
+func (m *localMedia) KeyframeRequests() <-chan struct{} { return m.requests }
+
+func (m *localMedia) requestKeyframe() {
+	m.mu.Lock()
+	now := time.Now()
+	if m.kind != KindVideo || now.Sub(m.asked) < keyframePause {
+		m.mu.Unlock()
+		return
+	}
+	m.asked = now
+	m.mu.Unlock()
+	if k, ok := m.src.(media.KeyframeRequester); ok {
+		k.RequestKeyframe()
+	}
+	select {
+	case m.requests <- struct{}{}:
+	default:
+	}
+}
+
+// follow makes the publication get the track's samples once it is live.
+func (m *localMedia) follow(pub *LocalTrackPublication) {
+	m.mu.Lock()
+	m.pubs = append(slices.Clone(m.pubs), pub)
+	stopped, err := m.stopped, m.err
+	m.mu.Unlock()
+	if stopped {
+		pub.room.post(func() { pub.room.localStopped(pub, err) })
+	}
+}
+
+func (m *localMedia) unfollow(pub *LocalTrackPublication) {
+	m.mu.Lock()
+	m.pubs = slices.DeleteFunc(slices.Clone(m.pubs), func(o *LocalTrackPublication) bool { return o == pub })
+	m.mu.Unlock()
+	m.update()
+	// After this no sample is on its way to the publication.
+	m.send.Lock()
+	defer m.send.Unlock()
+}
+
+// update starts or pauses the reading of the source.
+func (m *localMedia) update() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wanted := m.src != nil && !m.stopped && slices.ContainsFunc(m.pubs, func(p *LocalTrackPublication) bool {
+		return p.sender.live.Load()
+	})
+	switch {
+	case wanted && !m.running:
+		ctx, cancel := context.WithCancel(context.Background())
+		m.running, m.cancel = true, cancel
+		m.wg.Add(1)
+		go func() {
+			defer m.wg.Done()
+			m.run(ctx)
+		}()
+	case !wanted && m.running:
+		m.cancel()
+	}
+}
+
+func (m *localMedia) run(ctx context.Context) {
+	for {
+		s, err := m.src.Next(ctx)
+		if err != nil {
+			m.mu.Lock()
+			paused := ctx.Err() != nil
+			m.running = false
+			m.mu.Unlock()
+			if !paused {
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+				m.finish(err)
+			}
+			m.update() // wanted again meanwhile?
+			return
+		}
+		m.write(s)
+	}
+}
+
+// WriteSample sends one sample to wherever the track is published; it does not
+// wait for the network. Only for tracks without a source.
+func (m *localMedia) WriteSample(s media.Sample) error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	if s.Codec == "" {
+		s.Codec = m.codec
+	}
+	if m.kind == KindVideo && !s.Keyframe {
+		s.Keyframe = media.IsKeyframe(m.codec, s.Data)
+	}
+	m.write(s)
+	return nil
+}
+
+// WriteRTP sends one packet that was made elsewhere: its payload, timestamp and
+// marker; sequence number, payload type and SSRC are the room's. Only for
+// tracks without a source.
+func (m *localMedia) WriteRTP(pkt *rtp.Packet) error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	m.send.Lock()
+	defer m.send.Unlock()
+	for _, pub := range m.followers() {
+		w := pub.sender.media.Load()
+		if w == nil || !pub.sender.live.Load() {
+			continue
+		}
+		pub.note(w.WriteRTP(pkt))
+	}
+	return nil
+}
+
+func (m *localMedia) writable() error {
+	if m.src != nil {
+		return wrap("%w: the track has a source", ErrOption)
+	}
+	if m.IsStopped() {
+		return wrap("%w", ErrTrackStopped)
+	}
+	return nil
+}
+
+// followers returns the publications that may get media now.
+func (m *localMedia) followers() []*LocalTrackPublication {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.disabled {
+		return nil
+	}
+	return m.pubs
+}
+
+func (m *localMedia) write(s media.Sample) {
+	m.send.Lock()
+	defer m.send.Unlock()
+	if s.Keyframe && s.Width != 0 {
+		m.mu.Lock()
+		m.width, m.height = s.Width, s.Height
+		m.mu.Unlock()
+	}
+	wantKey := false
+	for _, pub := range m.followers() {
+		w := pub.sender.media.Load()
+		if w == nil || !pub.sender.live.Load() {
+			continue
+		}
+		if m.kind == KindVideo && pub.sender.needKey.Load() {
+			if !s.Keyframe {
+				wantKey = true
+				continue
+			}
+			pub.sender.needKey.Store(false)
+		}
+		if pub.note(w.WriteSample(s)) && s.Keyframe && s.Width != 0 {
+			pub.sized(s.Width, s.Height)
+		}
+	}
+	if wantKey {
+		m.requestKeyframe()
+	}
+}
+
+// sender is what a publication sends with. The engine's part is replaced when a
+// full reconnect makes a new engine.
+type sender struct {
+	media   atomic.Pointer[engine.Publication]
+	data    atomic.Pointer[engine.DataSender]
+	live    atomic.Bool // accepted by the server, and the connection is up
+	needKey atomic.Bool
+	first   atomic.Bool // a sample was sent
+	failed  atomic.Int64
+	size    atomic.Uint64 // width and height that were told
+}
+
+// open connects the publication with the engine. It runs on the loop.
+func (p *LocalTrackPublication) open(e *engine.Engine) error {
+	if t, ok := p.track.(*LocalDataTrack); ok {
+		d, err := e.PublishData(p.id, t.rel)
+		if err != nil {
+			return err
+		}
+		p.sender.data.Store(d)
+		t.follow(p)
+		return nil
+	}
+	m := p.track.local()
+	w, err := e.Publish(p.id, m.codec, m.requestKeyframe)
+	if err != nil {
+		return err
+	}
+	p.sender.media.Store(w)
+	p.sender.needKey.Store(true)
+	return nil
+}
+
+// setLive lets media flow, once the server has accepted it and the connection
+// is up. It runs on the loop.
+func (p *LocalTrackPublication) setLive() {
+	if p.sender.live.Swap(true) {
+		return
+	}
+	if m := p.track.local(); m != nil {
+		m.requestKeyframe()
+		m.update()
+	}
+}
+
+// detach stops the flow into the publication. It runs on the loop.
+func (p *LocalTrackPublication) detach() {
+	p.sender.live.Store(false)
+	if t, ok := p.track.(*LocalDataTrack); ok {
+		t.unfollow(p)
+		return
+	}
+	p.track.local().unfollow(p)
+}
+
+// close gives the engine's part back. It runs on the loop.
+func (p *LocalTrackPublication) close(e *engine.Engine) {
+	if w := p.sender.media.Swap(nil); w != nil {
+		e.Unpublish(w)
+	}
+	if d := p.sender.data.Swap(nil); d != nil {
+		_ = d.Close() // a channel that cannot be closed is closed already
+	}
+}
+
+// note counts what became of a sample and reports whether it was sent.
+func (p *LocalTrackPublication) note(err error) bool {
+	if err != nil {
+		if p.sender.failed.Add(1) == 1 {
+			p.room.log.Warn("a sample could not be sent", "track", p.name, "err", err)
+		}
+		return false
+	}
+	if !p.sender.first.Swap(true) {
+		p.room.post(func() { p.room.localStarted(p) })
+	}
+	return true
+}
+
+func (p *LocalTrackPublication) sized(width, height int) {
+	size := uint64(width)<<32 | uint64(height)
+	if p.sender.size.Swap(size) != size {
+		p.room.post(func() { p.room.localSized(p, width, height) })
+	}
+}

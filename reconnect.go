@@ -1,0 +1,488 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/engine"
+	"github.com/parley-rtc/parley/signaling"
+)
+
+const (
+	defaultSessionTimeout = 30 * time.Second
+	dialTimeout           = 15 * time.Second
+	backoffStart          = 80 * time.Millisecond
+	backoffFactor         = 1.5
+	backoffMost           = 10 * time.Second
+	// restartPause is the pace of ICE restarts while media is down, with up
+	// to half of it added at random.
+	restartPause = time.Second
+	// deafTurns is after how many of those without an answer the signaling
+	// connection is suspected too.
+	deafTurns = 2
+)
+
+// reconnect is how a room is brought back. There are two things that can be
+// down, signaling and media, and three ways: resuming the session, restarting
+// ICE, and joining anew with everything the program had. All of them end when
+// the session's time is over.
+type reconnect struct {
+	sigDown, mediaDown bool
+	mediaUp            bool // the media connection is up, or was when last looked
+	since              time.Time
+	attempts           int
+	last               error // what the last attempt met
+	pair               string
+	deaf               int
+
+	fresh    bool // the session is gone: join anew
+	rejoined bool // while the first state after that is applied
+	renew    bool // ask for a new token first
+	dialing  bool
+	tries    int // in a row, for the backoff
+
+	deadline, restart, retry *time.Timer
+}
+
+// joined takes a session that the server has accepted. It runs on the loop.
+func (r *Room) joined(join signaling.Join, s signaling.Session) {
+	l := &r.loop
+	if l.ended {
+		_ = s.Close(context.Background(), signaling.ReasonReplaced) // nobody needs it any more
+		return
+	}
+	state := s.Initial()
+	fresh := join.Resume == ""
+	again := r.State() == StateReconnecting
+	l.session, l.sessionID, l.caps = s, state.Session, state.Capabilities
+	l.generation++
+	if fresh {
+		l.publishedRev, l.subscribedRev, l.recordingRev, l.warningsRev = 0, 0, 0, 0
+		clear(l.seen)
+		l.subs = nil
+		l.re.rejoined = again
+		if state.Room.SessionTimeout > 0 {
+			l.timeout = state.Room.SessionTimeout
+		}
+		if len(state.ICEServers) > 0 {
+			l.servers = state.ICEServers
+		}
+	}
+	r.mu.Lock()
+	if state.Room.SID != "" {
+		r.sid, r.name = state.Room.SID, state.Room.Name
+		r.mediaRegion, r.local.region = state.Room.MediaRegion, state.Room.SignalingRegion
+	}
+	if state.Participant.SID != "" {
+		r.local.sid, r.local.identity = state.Participant.SID, state.Participant.Identity
+	}
+	if r.state == "" {
+		r.state = StateConnected
+	}
+	r.mu.Unlock()
+	l.engine.SetQuiet(l.caps.Slots)
+	l.dirty = l.dirty || l.revision != join.Participant.Revision
+	l.re.sigDown, l.re.fresh, l.re.tries = false, false, 0
+	r.apply(state.Update)
+	if l.re.rejoined {
+		l.re.rejoined = false
+		r.resubscribe() // tracks have new handles
+	}
+	r.read(s, l.generation)
+	r.look()
+}
+
+// read follows a session until it ends.
+func (r *Room) read(s signaling.Session, generation int) {
+	r.wg.Add(1)
+	go func() {
+		defer r.wg.Done()
+		for {
+			u, err := s.Receive(r.life)
+			if err != nil {
+				r.post(func() {
+					if r.loop.generation == generation {
+						r.sessionLost(err)
+					}
+				})
+				return
+			}
+			r.post(func() {
+				if r.loop.generation == generation {
+					r.apply(u)
+				}
+			})
+		}
+	}()
+}
+
+// ErrRemoved says that the server took the program out of the room.
+var ErrRemoved = errors.New("removed from the room")
+
+// sessionLost decides what the end of a session means. It runs on the loop.
+func (r *Room) sessionLost(err error) {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	if l.session != nil {
+		_ = l.session.Close(context.Background(), signaling.ReasonReplaced) // it has ended already
+		l.session = nil
+	}
+	l.generation++
+	l.re.last = err
+	var e *signaling.Error
+	if !errors.As(err, &e) {
+		e = signaling.Errorf(signaling.CodeSignalingDisconnected, "%w", err)
+	}
+	switch {
+	case e.Reason == ReasonShutdown && e.RetryAfter >= 0:
+		l.re.fresh = true
+	case e.Temporary():
+	case e.Code == 0 && e.Reason == "":
+		r.end(ErrRemoved, ReasonRemoved)
+		return
+	case e.Code == 0:
+		r.end(wrap("%w: %s", ErrRemoved, e.Reason), e.Reason)
+		return
+	default:
+		r.end(wrap("%w", e), reasonOf(e))
+		return
+	}
+	l.re.sigDown = true
+	r.look()
+	r.dial(e.RetryAfter)
+}
+
+func reasonOf(e *signaling.Error) DisconnectReason {
+	if e.Reason != "" {
+		return e.Reason
+	}
+	switch e.Code {
+	case signaling.CodeRoomCompleted:
+		return ReasonCompleted
+	case signaling.CodeDuplicateIdentity:
+		return ReasonDuplicate
+	case signaling.CodeSignalingIncomingInvalid, signaling.CodeSignalingOutgoingInvalid,
+		signaling.CodeClientRemoteDescription, signaling.CodeClientLocalDescription,
+		signaling.CodeServerRemoteDescription:
+		return ReasonProtocol
+	}
+	return ""
+}
+
+// look brings the room's state in line with what is up and down, and tells.
+func (r *Room) look() {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	down := l.re.sigDown || l.re.mediaDown
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case down && r.state == StateConnected:
+		r.state = StateReconnecting
+		r.reconnecting = ErrSignalingDisconnected
+		if !l.re.sigDown {
+			r.reconnecting = ErrMediaConnection
+		}
+		r.timeline.Append(Reconnecting{r.reconnecting})
+		l.re.since, l.re.attempts = time.Now(), 0
+		l.re.deadline = r.after(l.timeout, r.giveUp)
+	case !down && r.state == StateReconnecting:
+		r.state, r.reconnecting = StateConnected, nil
+		l.re.deadline.Stop()
+		l.re.last = nil
+		r.timeline.Append(Reconnected{})
+	}
+}
+
+// giveUp ends a room that could not be restored in time.
+func (r *Room) giveUp() {
+	l := &r.loop
+	if l.ended || r.State() != StateReconnecting || time.Since(l.re.since) < l.timeout {
+		return
+	}
+	cause := ErrSignalingDisconnected
+	if !l.re.sigDown {
+		cause = ErrMediaConnection
+	}
+	r.end(wrap("%w", &LostError{
+		Err: cause, Last: l.re.last, Attempts: l.re.attempts,
+		Elapsed: time.Since(l.re.since), CandidatePair: l.re.pair,
+	}), ReasonTimeout)
+}
+
+// dial connects again, not before least. The first attempt is immediate, the
+// others back off at random.
+func (r *Room) dial(least time.Duration) {
+	l := &r.loop
+	if l.ended || l.re.dialing || l.session != nil {
+		return
+	}
+	wait := max(backoff(l.re.tries), 0)
+	if least > 0 {
+		wait = least + rand.N(least/4+time.Millisecond) // a herd that comes back does not come at once
+	}
+	l.re.tries++
+	l.re.dialing = true
+	if wait == 0 {
+		r.dialNow()
+		return
+	}
+	l.re.retry = r.after(wait, r.dialNow)
+}
+
+func backoff(tries int) time.Duration {
+	if tries == 0 {
+		return 0
+	}
+	most := float64(backoffStart)
+	for range tries - 1 {
+		most = min(most*backoffFactor, float64(backoffMost))
+	}
+	return rand.N(time.Duration(most)) + time.Millisecond
+}
+
+func (r *Room) dialNow() {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	l.re.attempts++
+	join, err := r.again()
+	if err != nil {
+		r.end(wrap("%w", err), "")
+		return
+	}
+	refresh := r.opts.RefreshToken
+	if !l.re.renew && !l.re.fresh {
+		refresh = nil
+	}
+	r.wg.Add(1)
+	go func() {
+		defer r.wg.Done()
+		ctx, cancel := context.WithTimeout(r.life, dialTimeout)
+		defer cancel()
+		var s signaling.Session
+		var err error
+		if refresh != nil {
+			join.Token, err = refresh(ctx)
+		}
+		if err == nil {
+			s, err = r.opts.Transport.Dial(ctx, join)
+		}
+		taken := make(chan struct{})
+		r.post(func() {
+			close(taken)
+			r.dialed(join, s, err)
+		})
+		select {
+		case <-taken:
+		case <-r.life.Done():
+			select {
+			case <-taken:
+			default:
+				if s != nil {
+					_ = s.Close(context.Background(), signaling.ReasonReplaced) // the room has ended
+				}
+			}
+		}
+	}()
+}
+
+// again is the message with which to come back.
+func (r *Room) again() (signaling.Join, error) {
+	l := &r.loop
+	if !l.re.fresh && l.sessionID != "" && l.caps.Resume {
+		pcs, err := l.engine.Sync()
+		if err != nil {
+			return signaling.Join{}, err
+		}
+		l.dirty = false
+		return signaling.Join{
+			Token: r.token, Room: r.Name(), Resume: l.sessionID, Participant: *r.localSection(),
+			PeerConnections: pcs, Subscribe: l.subscribe, Slots: l.caps.Slots, Agent: agent,
+		}, nil
+	}
+	if err := r.renewEngine(); err != nil {
+		return signaling.Join{}, err
+	}
+	join, err := r.freshJoin()
+	if join.Room == "" {
+		join.Room = r.Name()
+	}
+	return join, err
+}
+
+func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
+	l := &r.loop
+	l.re.dialing = false
+	if err == nil {
+		r.token, l.re.renew = join.Token, false
+		r.joined(join, s)
+		return
+	}
+	if l.ended {
+		return
+	}
+	l.re.last = err
+	var e *signaling.Error
+	if !errors.As(err, &e) {
+		r.dial(0) // what the application or the machine met may pass
+		return
+	}
+	switch {
+	case join.Resume != "" && e.Cause == nil &&
+		(e.Code == signaling.CodeSignalingDisconnected || e.Code == signaling.CodeParticipantNotFound):
+		l.re.fresh, l.re.tries = true, 0
+		r.dial(0)
+	case e.Code == signaling.CodeTokenExpired && r.opts.RefreshToken != nil && !l.re.renew:
+		l.re.renew = true
+		r.dial(0)
+	case e.Temporary():
+		r.dial(e.RetryAfter)
+	default:
+		r.end(wrap("%w", e), reasonOf(e))
+	}
+}
+
+// renewEngine replaces the media plane; publications and tracks stay.
+func (r *Room) renewEngine() error {
+	l := &r.loop
+	fresh, err := r.newEngine()
+	if err != nil {
+		return err
+	}
+	old := l.engine
+	l.engine = fresh
+	l.re.mediaUp, l.re.mediaDown, l.re.deaf = false, false, 0
+	for _, pub := range l.publications {
+		pub.sender.live.Store(false)
+		if d := pub.sender.data.Load(); d != nil {
+			if n := d.Abandon(); n > 0 {
+				r.mu.Lock()
+				r.timeline.Append(MessagesUnconfirmed{pub, n})
+				r.mu.Unlock()
+			}
+		}
+		if err := pub.open(fresh); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	for _, p := range r.remotes {
+		for _, pub := range p.tracks {
+			pub.bound = signaling.Subscription{}
+		}
+	}
+	r.mu.Unlock()
+	wait := old.Close()
+	r.wg.Add(1)
+	go func() {
+		defer r.wg.Done()
+		if err := wait(); err != nil {
+			r.log.Debug("closing the media connection", "err", err)
+		}
+	}()
+	return nil
+}
+
+// connectionChanged looks at the media connection. It runs on the loop.
+func (r *Room) connectionChanged() {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	c := l.engine.Connection()
+	if c.Pair != "" {
+		l.re.pair = c.Pair
+	}
+	switch c.State {
+	case engine.StateConnected:
+		l.re.mediaUp, l.re.mediaDown, l.re.deaf = true, false, 0
+		if l.re.restart != nil {
+			l.re.restart.Stop()
+			l.re.restart = nil
+		}
+		r.goLive()
+	case engine.StateDown, engine.StateFailed:
+		if !l.re.mediaDown {
+			l.re.mediaDown = true
+			r.restartICE()
+		}
+	case engine.StateDTLSFailed:
+		r.end(wrap("%w", signaling.NewError(signaling.CodeMediaDTLSFailed)), "")
+	case engine.StateNew:
+	}
+	r.look()
+}
+
+// restartICE tries to find another way for media, again and again while it is
+// down.
+func (r *Room) restartICE() {
+	l := &r.loop
+	if l.ended || !l.re.mediaDown {
+		return
+	}
+	if l.re.sigDown {
+		l.re.deaf = 0
+	} else if l.engine.Awaiting() {
+		if l.re.deaf++; l.re.deaf >= deafTurns {
+			l.re.deaf = 0
+			r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
+			if l.ended {
+				return
+			}
+		}
+	}
+	l.re.attempts++
+	if err := l.engine.RestartICE(); err != nil {
+		r.mediaBroken(err)
+		return
+	}
+	l.re.restart = r.after(restartPause+rand.N(restartPause/2), r.restartICE)
+}
+
+func (r *Room) networkChanged() {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	l.re.tries = 0
+	if l.session != nil {
+		r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
+	}
+	if err := l.engine.RestartICE(); err != nil {
+		r.mediaBroken(err)
+	}
+}
+
+// negotiate makes the offers that are due; the turn's end sends them.
+func (r *Room) negotiate() error {
+	if r.loop.session == nil {
+		return nil // the next offer rides in the join
+	}
+	return r.loop.engine.Negotiate()
+}
+
+// mediaBroken handles a media plane that cannot go on.
+func (r *Room) mediaBroken(err error) {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	var e *signaling.Error
+	if errors.As(err, &e) && !e.Temporary() {
+		r.end(wrap("%w", e), reasonOf(e))
+		return
+	}
+	l.re.last = err
+	l.re.fresh = true
+	if l.session != nil {
+		r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
+	}
+}

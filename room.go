@@ -1,0 +1,371 @@
+package parley
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/engine"
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/timeline"
+	"github.com/parley-rtc/parley/signaling"
+)
+
+// disconnectTime bounds Disconnect.
+const disconnectTime = time.Second
+
+// State of a room or a participant.
+type State string
+
+// The states. Connected and reconnecting alternate; disconnected is final.
+const (
+	StateConnected    State = "connected"
+	StateReconnecting State = "reconnecting"
+	StateDisconnected State = "disconnected"
+)
+
+// Room is one joined room. Its methods may be called from any goroutine, and
+// from whoever reads its events.
+//
+// It owns a loop, the only writer of its state, one goroutine that reads from
+// the server, one for each attempt to connect again, and those of its media
+// connection. All end with the room.
+type Room struct {
+	opts  ConnectOptions
+	token string // used by the loop only, after joining
+	log   *slog.Logger
+	api   *rtc.API
+
+	// The inbox of the loop. It is unbounded: what comes from outside is
+	// bounded before it gets here, and the loop never waits.
+	inboxMu sync.Mutex
+	inbox   []func()
+	poke    chan struct{}
+	stopped bool
+
+	life   context.Context // ends with the room; for its own goroutines only
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	done   chan struct{}
+
+	// State that everybody reads; the loop writes it under mu.
+	mu           sync.RWMutex
+	timeline     *timeline.Log[Event]
+	memos        map[any]any
+	messages     *messageHub
+	sid, name    string
+	mediaRegion  string
+	state        State
+	reconnecting error // why, in StateReconnecting
+	recording    bool
+	speaker      *RemoteParticipant
+	local        *LocalParticipant
+	remotes      []*RemoteParticipant // in order of arrival; left ones are gone
+	err          error
+	final        *Disconnected
+
+	// State of the loop alone.
+	loop loopState
+}
+
+// SID returns the server's handle of the room.
+func (r *Room) SID() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.sid
+}
+
+// Name returns the room's name; an unnamed room's is its SID.
+func (r *Room) Name() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.name
+}
+
+// MediaRegion returns where the media server is, or "".
+func (r *Room) MediaRegion() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.mediaRegion
+}
+
+// State returns the state of the connection.
+func (r *Room) State() State {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.state
+}
+
+// IsRecording reports whether the server records the room.
+func (r *Room) IsRecording() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.recording
+}
+
+// DominantSpeaker returns who speaks loudest, or nil.
+func (r *Room) DominantSpeaker() *RemoteParticipant {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.speaker
+}
+
+// LocalParticipant returns the program's own participant.
+func (r *Room) LocalParticipant() *LocalParticipant { return r.local }
+
+// Participants returns the others in the room, in the order in which they came.
+// It still answers after the end, with those who were there.
+func (r *Room) Participants() []*RemoteParticipant {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.remotes)
+}
+
+// Participant returns the one with the SID or identity, or nil.
+func (r *Room) Participant(sidOrIdentity string) *RemoteParticipant {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, p := range r.remotes {
+		if p.sid == sidOrIdentity || p.identity == sidOrIdentity {
+			return p
+		}
+	}
+	return nil
+}
+
+// Done is closed when the room has ended and everything of it is released.
+func (r *Room) Done() <-chan struct{} { return r.done }
+
+// Err returns why the room ended: nil while it lives, and nil when the program
+// left by itself. The first cause counts.
+func (r *Room) Err() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.err
+}
+
+// Disconnect leaves the room. It may be called from anywhere, any number of
+// times, and returns within a second, whatever state the network is in. Each
+// subscribed track ends with TrackUnsubscribed, then comes Disconnected. The
+// program's own tracks are not stopped.
+func (r *Room) Disconnect() error {
+	r.post(func() { r.end(nil, ReasonLeft) })
+	timer := time.NewTimer(disconnectTime)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	}
+	return nil
+}
+
+// NetworkChanged tells the room that the machine's network is another one now,
+// so that it connects again at once instead of noticing by itself.
+func (r *Room) NetworkChanged() {
+	r.post(func() { r.networkChanged() })
+}
+
+// post runs f on the loop. After the end of the loop it does nothing.
+func (r *Room) post(f func()) {
+	r.inboxMu.Lock()
+	if !r.stopped {
+		r.inbox = append(r.inbox, f)
+	}
+	r.inboxMu.Unlock()
+	select {
+	case r.poke <- struct{}{}:
+	default:
+	}
+}
+
+// do runs f on the loop and waits for it. It fails when the room has ended.
+func (r *Room) do(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	r.post(func() {
+		defer close(ran)
+		f()
+	})
+	select {
+	case <-ran:
+		return nil
+	case <-r.done:
+		select {
+		case <-ran:
+			return nil
+		default:
+		}
+		return r.closedErr()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Room) closedErr() error {
+	if err := r.Err(); err != nil {
+		return wrap("%w: %w", ErrRoomClosed, err)
+	}
+	return wrap("%w", ErrRoomClosed)
+}
+
+// run is the loop.
+func (r *Room) run() {
+	for {
+		<-r.poke
+		for {
+			r.inboxMu.Lock()
+			batch := r.inbox
+			r.inbox = nil
+			r.inboxMu.Unlock()
+			if len(batch) == 0 {
+				break
+			}
+			for _, f := range batch {
+				f()
+			}
+			r.flush()
+		}
+		if r.loop.ended {
+			r.shutDown()
+			return
+		}
+	}
+}
+
+// after posts f in a while. The returned timer may be stopped.
+func (r *Room) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { r.post(f) })
+}
+
+// end ends the room; the first cause counts. It runs on the loop.
+func (r *Room) end(err error, reason DisconnectReason) {
+	if r.loop.ended {
+		return
+	}
+	r.loop.ended = true
+	r.loop.leaving = err == nil && reason == ReasonLeft
+	r.mu.Lock()
+	r.err, r.state = err, StateDisconnected
+	r.reconnecting = nil
+	for _, p := range r.remotes {
+		for _, pub := range p.tracks {
+			r.unsubscribe(pub)
+		}
+	}
+	r.final = &Disconnected{Err: err, Reason: reason}
+	r.timeline.End(*r.final)
+	r.messages.end()
+	r.mu.Unlock()
+}
+
+// shutDown releases everything, after the last turn of the loop.
+func (r *Room) shutDown() {
+	r.inboxMu.Lock()
+	r.stopped, r.inbox = true, nil
+	r.inboxMu.Unlock()
+	l := &r.loop
+	l.stopTimers()
+	r.cancel()
+	for _, pub := range l.publications {
+		pub.settle(r.closedErr())
+		pub.detach()
+	}
+	if l.session != nil {
+		reason := signaling.ReasonReplaced
+		if l.leaving {
+			reason = signaling.ReasonLeave
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), disconnectTime/2)
+		if err := l.session.Close(ctx, reason); err != nil {
+			r.log.Debug("closing the session", "err", err)
+		}
+		cancel()
+	}
+	if err := l.engine.Close()(); err != nil {
+		r.log.Debug("closing the media connection", "err", err)
+	}
+	r.wg.Wait()
+	r.mu.Lock()
+	for _, p := range r.remotes {
+		p.finish()
+	}
+	r.local.finish()
+	r.mu.Unlock()
+	close(r.done)
+}
+
+// loopState is what only the loop touches.
+type loopState struct {
+	ended, leaving bool
+	session        signaling.Session
+	sessionID      string
+	generation     int // of the session; what older ones report is stale
+	timeout        time.Duration
+	caps           signaling.Capabilities
+	engine         *engine.Engine
+	servers        []signaling.ICEServer
+
+	publications []*LocalTrackPublication
+	revision     int // of our participant section
+	dirty        bool
+	subscribe    signaling.Subscribe
+	subDirty     bool
+
+	publishedRev, subscribedRev, recordingRev, warningsRev int
+	subs                                                   map[string]signaling.Subscription
+	seen                                                   map[string]int // last revision of each participant SID
+
+	re reconnect
+}
+
+func (l *loopState) stopTimers() {
+	for _, t := range []*time.Timer{l.re.deadline, l.re.restart, l.re.retry} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// flush sends what the turn changed.
+func (r *Room) flush() {
+	l := &r.loop
+	if l.ended || l.session == nil {
+		return
+	}
+	var u signaling.Update
+	if l.dirty {
+		u.Participant = r.localSection()
+		l.dirty = false
+	}
+	if l.subDirty {
+		s := l.subscribe
+		u.Subscribe = &s
+		l.subDirty = false
+	}
+	u.PeerConnections = l.engine.Flush()
+	if u.Participant == nil && u.Subscribe == nil && len(u.PeerConnections) == 0 {
+		return
+	}
+	if err := l.session.Send(u); err != nil {
+		// The reader learns of it too, and resuming sends everything again.
+		r.log.Debug("sending an update", "err", err)
+	}
+}
+
+func (r *Room) localSection() *signaling.LocalParticipant {
+	p := &signaling.LocalParticipant{Revision: r.loop.revision}
+	for _, pub := range r.loop.publications {
+		p.Tracks = append(p.Tracks, signaling.LocalTrack{
+			ID: pub.id, Kind: signaling.Kind(pub.kind), Name: pub.name,
+			Enabled: pub.IsTrackEnabled(), Priority: signaling.Priority(pub.priority),
+		})
+	}
+	return p
+}
+
+// changed notes that our participant section differs.
+func (r *Room) changed() {
+	r.loop.revision++
+	r.loop.dirty = true
+}
