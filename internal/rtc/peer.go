@@ -46,6 +46,7 @@ type PeerConfig struct {
 // It owns one goroutine for reports and retransmission requests and one for
 // the RTCP of each section in use; Close waits for all of them.
 type Peer struct {
+	api     *webrtc.API
 	pc      *webrtc.PeerConnection
 	handler Handler
 	prefix  string
@@ -83,7 +84,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		return nil, fmt.Errorf("making a peer connection: %w", err)
 	}
 	p := &Peer{
-		pc: pc, handler: cfg.Handler, prefix: cfg.MidPrefix,
+		api: a.api, pc: pc, handler: cfg.Handler, prefix: cfg.MidPrefix,
 		poke: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
@@ -205,15 +206,9 @@ func (p *Peer) FillOutlets(config func(mid string, kind media.Kind) OutletConfig
 		}
 		kind := kindOf(t.Kind())
 		o := newOutlet(p, kind, config(t.Mid(), kind))
-		sender, err := p.pc.AddTrack(outletTrack{o}) // takes the first free section of the kind: this one
-		if err != nil {
+		if err := p.attach(t, o); err != nil {
 			return added, fmt.Errorf("filling section %s: %w", t.Mid(), err)
 		}
-		if t.Sender() != sender {
-			return added, fmt.Errorf("filling section %s: another was taken", t.Mid())
-		}
-		o.transceiver, o.sender = t, sender
-		p.keep(o)
 		added = append(added, o)
 	}
 	return added, nil
