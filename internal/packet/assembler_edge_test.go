@@ -49,7 +49,7 @@ func push(a *packet.Assembler, at time.Duration, pkts ...*rtp.Packet) []media.Sa
 }
 
 func TestMarkerEndsFrameAtOnce(t *testing.T) {
-	for _, codec := range codecs {
+	for _, codec := range allCodecs {
 		sent := clip(t, codec, "")
 		a := packet.NewAssembler(codec)
 		n := 0
@@ -262,22 +262,34 @@ func TestPaddingIsNoMedia(t *testing.T) {
 	}
 	got := receive(media.VP8, pkts)
 	require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7}, frameNumbers(got))
+}
 
-	// It proves where a frame ends, when the marker is lost.
-	sent := clip(t, media.H264, "")[:3]
-	list := send(t, sent, 0, 0, 0)
-	var with []*rtp.Packet
-	for i, p := range list {
-		p.SequenceNumber = uint16(len(with))
-		with = append(with, p)
-		if i+1 < len(list) && list[i+1].Timestamp != p.Timestamp {
-			with = append(with, &rtp.Packet{Header: rtp.Header{SequenceNumber: uint16(len(with)), Timestamp: p.Timestamp}})
-		}
+// The frames of the AV1 clip that are not key do not show where they begin, so
+// that only the packets around a loss can tell.
+func TestLostEndOfAFrameLeavesTheNextWhole(t *testing.T) {
+	sent := clip(t, media.AV1, "")[:4]
+	pkts := send(t, sent, 100, 0, 0)
+	isEnd := func(p *rtp.Packet) bool { return p.Marker && p.Timestamp != 0 }
+	end := slices.IndexFunc(pkts, isEnd) // of the second frame
+	require.Greater(t, end, 2)
+
+	got := receive(media.AV1, slices.Delete(slices.Clone(pkts), end, end+1))
+	requireSame(t, slices.Concat(sent[:1], sent[2:]), got)
+	require.Equal(t, []int{0, 1, 0}, []int{got[0].Lost, got[1].Lost, got[2].Lost})
+
+	got = receive(media.AV1, slices.Delete(slices.Clone(pkts), end-1, end+1))
+	requireSame(t, slices.Concat(sent[:1], sent[3:]), got)
+	require.Equal(t, 2, got[1].Lost)
+
+	// Padding proves it too, however much is lost.
+	padding := &rtp.Packet{Header: rtp.Header{Timestamp: pkts[end].Timestamp}}
+	padded := slices.Insert(slices.Clone(pkts), end+1, padding)
+	for i, p := range padded {
+		p.SequenceNumber = uint16(i)
 	}
-	i := slices.IndexFunc(with, func(p *rtp.Packet) bool { return p.Marker })
-	got = receive(media.H264, append(with[:i-1:i-1], with[i+1:]...))
-	requireSame(t, sent[1:], got)
-	require.Equal(t, 2, got[0].Lost)
+	got = receive(media.AV1, slices.Delete(padded, end-1, end+1))
+	requireSame(t, slices.Concat(sent[:1], sent[2:]), got)
+	require.Equal(t, 2, got[1].Lost)
 }
 
 func TestJoiningInTheMiddleOfAFrame(t *testing.T) {
@@ -289,6 +301,11 @@ func TestJoiningInTheMiddleOfAFrame(t *testing.T) {
 		got := push(a, 0, pkts[3:]...) // no time passes: nothing is waited for
 		requireSame(t, sent[1:], got)
 		require.Zero(t, got[0].Lost)
+
+		for _, p := range pkts {
+			p.Marker = false
+		}
+		require.Len(t, push(packet.NewAssembler(codec), 0, pkts[3:]...), len(sent)-2, "without markers")
 	}
 }
 
@@ -311,6 +328,23 @@ func TestOpeningIsBounded(t *testing.T) {
 	}
 	got := push(a, time.Second, vp8Stream(2, 2, middle[1498].SequenceNumber+1, 99)...)
 	require.Equal(t, []int{0, 1}, frameNumbers(got))
+}
+
+func TestOpeningTakesOneWindow(t *testing.T) {
+	middle := func(seq uint16) *rtp.Packet {
+		return &rtp.Packet{Header: rtp.Header{SequenceNumber: seq}, Payload: []byte{0, 1, 2}}
+	}
+	a := packet.NewAssembler(media.VP8)
+	require.Empty(t, push(a, 0, middle(1000), middle(300)), "the second is too far behind")
+	got := push(a, 0, vp8Stream(2, 1, 1001, 9)...)
+	require.Equal(t, []int{0, 1}, frameNumbers(got))
+	require.Zero(t, got[0].Lost)
+
+	a = packet.NewAssembler(media.VP8)
+	require.Empty(t, push(a, 0, middle(1000), middle(1600)), "the second is too far ahead")
+	got = push(a, 0, vp8Stream(2, 1, 1601, 9)...)
+	require.Equal(t, []int{0, 1}, frameNumbers(got))
+	require.Equal(t, 599, got[0].Lost)
 }
 
 func TestSamplesNobodyPopsAreBounded(t *testing.T) {
@@ -408,7 +442,7 @@ func TestSamplesTellKeyframesAndDimensions(t *testing.T) {
 }
 
 func TestAudioSamplesTellTheirDuration(t *testing.T) {
-	for _, codec := range codecs[5:] {
+	for _, codec := range allCodecs[5:] {
 		got := receive(codec, send(t, clip(t, codec, ""), 0, 0, 0))
 		for _, s := range got {
 			require.True(t, s.Keyframe)

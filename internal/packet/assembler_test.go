@@ -93,7 +93,7 @@ func shuffle(r *rand.Rand, pkts []*rtp.Packet, distance int) []*rtp.Packet {
 }
 
 func TestShuffledAndDoubledPacketsComeOutWhole(t *testing.T) {
-	for _, codec := range codecs {
+	for _, codec := range allCodecs {
 		mtus := []int{0, 100, 33}
 		if codec.Kind() == media.Audio {
 			mtus = mtus[:1]
@@ -118,7 +118,7 @@ func TestShuffledAndDoubledPacketsComeOutWhole(t *testing.T) {
 // checks each sample against what was sent: all of its units are there, and the
 // missing packets are counted exactly.
 func TestLossGivesOnlyWholeFrames(t *testing.T) {
-	for _, codec := range codecs {
+	for _, codec := range allCodecs {
 		for _, mtu := range []int{0, 200} {
 			for _, percent := range []int{1, 5, 30} {
 				t.Run(fmt.Sprint(codec, mtu, percent), func(t *testing.T) {

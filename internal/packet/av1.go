@@ -23,7 +23,7 @@ type av1Writer struct {
 	start int // of the open payload in p.buf
 	open  bool
 	count int // elements in the open payload
-	last  int // where the length of its last element begins
+	last  int // where the length of its last element begins, or -1
 	layer int // of the elements with extension in it, or -1
 }
 
@@ -59,7 +59,7 @@ func (w *av1Writer) add(o bitstream.OBU) {
 	rest := [2][]byte{header[:copy(header[:], o.Header)], o.Payload}
 	header[0] &^= obuHasSize
 	for begun := false; len(rest[0])+len(rest[1]) > 0; begun = true {
-		if w.open && w.space() < 2 {
+		if w.open && (w.last < 0 || w.space() < 2) {
 			w.close()
 		}
 		if !w.open {
@@ -86,21 +86,32 @@ func (w *av1Writer) begin(continues, sequence bool) {
 	if sequence {
 		header |= av1NewSequence
 	}
-	w.open, w.count, w.layer = true, 0, -1
+	w.open, w.count, w.last, w.layer = true, 0, 0, -1
 	w.start = w.p.begin()
 	w.p.buf = append(w.p.buf, header)
 }
 
 // element moves as much of rest as fits into the open payload, which has room
-// for two bytes at least.
+// for two bytes at least. One that fills it up is its last, and goes without
+// length where the count of elements can be told.
 func (w *av1Writer) element(rest *[2][]byte) {
-	space := w.space()
-	size := min(len(rest[0])+len(rest[1]), space-1)
-	if size > 127 {
-		size = min(size, space-2)
+	space, size := w.space(), len(rest[0])+len(rest[1])
+	var length [8]byte
+	prefix := bitstream.AppendLEB128(length[:0], uint64(size))
+	switch {
+	case size+len(prefix) <= space:
+		w.last = len(w.p.buf)
+		w.p.buf = append(w.p.buf, prefix...)
+	case w.count < 3:
+		w.last = -1
+		size = min(size, space)
+	default:
+		w.last = len(w.p.buf)
+		if size = min(size, space-1); size > 127 {
+			size = space - 2
+		}
+		w.p.buf = bitstream.AppendLEB128(w.p.buf, uint64(size))
 	}
-	w.last = len(w.p.buf)
-	w.p.buf = bitstream.AppendLEB128(w.p.buf, uint64(size))
 	for i := range rest {
 		n := min(size, len(rest[i]))
 		w.p.buf = append(w.p.buf, rest[i][:n]...)
@@ -119,6 +130,8 @@ func (w *av1Writer) close() {
 	w.open = false
 	if w.count <= 3 {
 		w.p.buf[w.start] |= byte(w.count << av1CountShift)
+	}
+	if w.count <= 3 && w.last >= 0 {
 		_, n := bitstream.ReadLEB128(w.p.buf[w.last:])
 		w.p.buf = append(w.p.buf[:w.last], w.p.buf[w.last+n:]...)
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +17,11 @@ import (
 	"github.com/parley-rtc/parley/media/bitstream"
 )
 
-var codecs = []media.Codec{
+var allCodecs = []media.Codec{
 	media.VP8, media.VP9, media.H264, media.H265, media.AV1, media.Opus, media.PCMU, media.PCMA,
 }
 
-var videoCodecs = codecs[:5]
+var videoCodecs = allCodecs[:5]
 
 // clip returns the samples of the test clip of a codec, 15 frames a second.
 func clip(tb testing.TB, codec media.Codec, suffix string) []media.Sample {
@@ -106,24 +108,38 @@ func opusPackets(tb testing.TB, data []byte) (packets [][]byte) {
 	return packets[2:]
 }
 
-// units returns what must come through RTP unchanged: NAL units, OBUs without
-// temporal delimiters and size fields, or the whole frame.
+// units returns fingerprints of what must come through RTP unchanged: NAL units,
+// OBUs without temporal delimiters and size fields, or the whole frame.
 func units(tb testing.TB, codec media.Codec, data []byte) (list []string) {
 	tb.Helper()
+	add := func(kind string, unit []byte) {
+		list = append(list, fmt.Sprintf("%s: %d bytes %.8x… %08x", kind, len(unit), unit, crc32.ChecksumIEEE(unit)))
+	}
 	switch codec {
 	case media.H264, media.H265:
 		for nal := range bitstream.NALs(data) {
-			list = append(list, string(nal))
+			add("nal", nal)
 		}
 	case media.AV1:
 		for o, err := range bitstream.OBUs(data) {
 			require.NoError(tb, err)
 			if o.Type != bitstream.OBUTemporalDelimiter {
-				list = append(list, fmt.Sprint(o.Type, o.Extended, o.TemporalID, o.SpatialID)+string(o.Payload))
+				add(fmt.Sprint("obu ", o.Type, o.Extended, o.TemporalID, o.SpatialID), o.Payload)
 			}
 		}
 	default:
-		list = []string{string(data)}
+		add("frame", data)
 	}
 	return list
+}
+
+// withoutDelimiters leaves access unit delimiters out.
+func withoutDelimiters(codec media.Codec, unit []byte) []byte {
+	nals := slices.Collect(bitstream.NALs(unit))
+	return annexB(slices.DeleteFunc(nals, func(n []byte) bool {
+		if codec == media.H264 {
+			return bitstream.H264Type(n) == bitstream.H264AUD
+		}
+		return bitstream.H265Type(n) == bitstream.H265AUD
+	})...)
 }
