@@ -55,7 +55,7 @@ func (w *av1Writer) add(o bitstream.OBU) {
 	if o.Type == bitstream.OBUSequenceHeader || layer >= 0 && w.layer >= 0 && layer != w.layer {
 		w.close()
 	}
-	var header [2]byte
+	header := &w.p.header
 	rest := [2][]byte{header[:copy(header[:], o.Header)], o.Payload}
 	header[0] &^= obuHasSize
 	for begun := false; len(rest[0])+len(rest[1]) > 0; begun = true {

@@ -188,7 +188,8 @@ func (f *h264Frame) add(payload []byte) error {
 
 func (f *h264Frame) startsFrame(payload []byte) bool {
 	// A slice proves nothing: parameter sets may come before it.
-	nal := h264First(payload)
+	var scratch [2]byte
+	nal := h264First(payload, &scratch)
 	if len(nal) == 0 {
 		return false
 	}
@@ -201,8 +202,9 @@ func (f *h264Frame) startsFrame(payload []byte) bool {
 func h264FirstSlice(nal []byte) bool { return nal[1]&0x80 != 0 }
 
 // h264First returns the start of the first NAL unit of a payload, with its
-// header where a fragment has it spread, or nil.
-func h264First(payload []byte) []byte {
+// header where a fragment has it spread, in scratch. It returns nil when none
+// begins there.
+func h264First(payload []byte, scratch *[2]byte) []byte {
 	if len(payload) == 0 {
 		return nil
 	}
@@ -214,7 +216,8 @@ func h264First(payload []byte) []byte {
 		if len(payload) < 3 || payload[1]&fuStart == 0 {
 			return nil
 		}
-		return []byte{payload[1] & 0x1f, payload[2]}
+		*scratch = [2]byte{payload[1] & 0x1f, payload[2]}
+		return scratch[:]
 	}
 	return payload
 }
@@ -247,7 +250,8 @@ func h264Picture(payload []byte) (pic bitstream.Picture, ok bool) {
 			body = rest
 		}
 	} else {
-		look(h264First(payload))
+		var scratch [2]byte
+		look(h264First(payload, &scratch))
 	}
 	return pic, pic.Keyframe
 }

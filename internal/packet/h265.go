@@ -115,7 +115,8 @@ func (f *h265Frame) add(payload []byte) error {
 }
 
 func (f *h265Frame) startsFrame(payload []byte) bool {
-	nal := h265First(payload)
+	var scratch [3]byte
+	nal := h265First(payload, &scratch)
 	if len(nal) == 0 {
 		return false
 	}
@@ -127,8 +128,9 @@ func (f *h265Frame) startsFrame(payload []byte) bool {
 func h265FirstSlice(nal []byte) bool { return nal[2]&0x80 != 0 }
 
 // h265First returns the start of the first NAL unit of a payload, with its
-// header where a fragment has it spread, or nil.
-func h265First(payload []byte) []byte {
+// header where a fragment has it spread, in scratch. It returns nil when none
+// begins there.
+func h265First(payload []byte, scratch *[3]byte) []byte {
 	if len(payload) < 3 {
 		return nil
 	}
@@ -140,7 +142,8 @@ func h265First(payload []byte) []byte {
 		if len(payload) < 4 || payload[2]&fuStart == 0 {
 			return nil
 		}
-		return []byte{payload[2] & 0x3f << 1, payload[1], payload[3]}
+		*scratch = [3]byte{payload[2] & 0x3f << 1, payload[1], payload[3]}
+		return scratch[:]
 	}
 	return payload
 }
@@ -175,7 +178,8 @@ func h265Picture(payload []byte) (pic bitstream.Picture, ok bool) {
 			body = rest
 		}
 	} else {
-		look(h265First(payload))
+		var scratch [3]byte
+		look(h265First(payload, &scratch))
 	}
 	return pic, pic.Keyframe
 }

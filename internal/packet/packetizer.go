@@ -31,6 +31,7 @@ type Packetizer struct {
 	pictureID uint16 // of the next frame of VP8 and VP9
 	buf       []byte // holds the payloads of the last sample
 	nals      [][]byte
+	header    [2]byte // of the OBU at hand
 }
 
 // NewPacketizer returns a packetizer whose payloads have at most mtu bytes;
