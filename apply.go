@@ -313,6 +313,9 @@ func (r *Room) applySubscribed(tracks []signaling.Subscription) {
 // we receive, as far as all the parts of it have arrived. It runs on the loop.
 func (r *Room) reconcile() {
 	l := &r.loop
+	if l.subs == nil {
+		return // the server has not told yet
+	}
 	audio, video := 0, 0
 	r.mu.Lock()
 	for _, p := range r.remotes {
@@ -367,7 +370,9 @@ func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription
 		if ch == nil {
 			return // it will open
 		}
-		d.rel = ch.Reliability()
+		if pub.track == nil {
+			d.rel = ch.Reliability()
+		}
 		ch.Bind(d.push)
 	} else if err := e.Bind(sub, r.loop.caps.Slots, t.media().recv); err != nil {
 		return // its section will come

@@ -122,7 +122,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	r.timeline = timeline.New(timeline.Options[Event]{
 		Coalesce: coalesce,
 		Warn: func(view string, waiting int) {
-			go r.log.Warn("an event channel is not read", "channel", view, "waiting", waiting)
+			r.post(func() { r.log.Warn("an event channel is not read", "channel", view, "waiting", waiting) })
 		},
 		Overflow: func() { r.post(func() { r.end(ErrSlowConsumer, ReasonSlow) }) },
 	})

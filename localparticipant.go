@@ -138,6 +138,7 @@ func (p *LocalParticipant) publish(ctx context.Context, tracks []LocalTrack, opt
 	}
 	var failed error
 	if err := r.do(ctx, func() { failed = r.publish(pubs) }); err != nil {
+		r.withdrawAll(pubs)
 		return nil, err
 	}
 	if failed != nil {
@@ -154,13 +155,7 @@ func await(ctx context.Context, r *Room, pubs []*LocalTrackPublication) ([]*Loca
 		select {
 		case <-pub.settled:
 		case <-ctx.Done():
-			r.post(func() {
-				for _, pub := range pubs {
-					if !pub.told {
-						r.unpublish(pub)
-					}
-				}
-			})
+			r.withdrawAll(pubs)
 			return good, ctx.Err()
 		}
 		r.mu.RLock()
@@ -173,6 +168,17 @@ func await(ctx context.Context, r *Room, pubs []*LocalTrackPublication) ([]*Loca
 		good = append(good, pub)
 	}
 	return good, errors.Join(errs...)
+}
+
+// withdrawAll takes back what nobody waits for any more.
+func (r *Room) withdrawAll(pubs []*LocalTrackPublication) {
+	r.post(func() {
+		for _, pub := range pubs {
+			if !pub.told {
+				r.unpublish(pub)
+			}
+		}
+	})
 }
 
 // UnpublishTrack withdraws the track from the room. The track itself is not

@@ -99,7 +99,8 @@ type localMedia struct {
 	pubs          []*LocalTrackPublication // replaced, never changed
 	running       bool
 	cancel        context.CancelFunc
-	asked         time.Time
+	asked         time.Time // when a key frame was last requested
+	askLater      bool      // requested again too soon: once the pause is over
 	width, height int
 	done          chan struct{}
 }
@@ -222,7 +223,8 @@ func (m *localMedia) KeyframeRequests() <-chan struct{} { return m.requests }
 func (m *localMedia) requestKeyframe() {
 	m.mu.Lock()
 	now := time.Now()
-	if m.kind != KindVideo || now.Sub(m.asked) < keyframePause {
+	m.askLater = m.kind == KindVideo && now.Sub(m.asked) < keyframePause
+	if m.kind != KindVideo || m.askLater {
 		m.mu.Unlock()
 		return
 	}
@@ -363,7 +365,12 @@ func (m *localMedia) write(s media.Sample) {
 		m.width, m.height = s.Width, s.Height
 		m.mu.Unlock()
 	}
-	wantKey := false
+	m.mu.Lock()
+	wantKey := m.askLater && !s.Keyframe && time.Since(m.asked) >= keyframePause
+	if s.Keyframe {
+		m.askLater = false
+	}
+	m.mu.Unlock()
 	for _, pub := range m.followers() {
 		w := pub.sender.media.Load()
 		if w == nil || !pub.sender.live.Load() {
@@ -425,8 +432,7 @@ func (p *LocalTrackPublication) setLive() {
 		return
 	}
 	if m := p.track.local(); m != nil {
-		m.requestKeyframe()
-		m.update()
+		m.update() // a key frame is asked for when the next sample is none
 	}
 }
 

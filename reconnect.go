@@ -16,11 +16,13 @@ const (
 	backoffStart          = 80 * time.Millisecond
 	backoffFactor         = 1.5
 	backoffMost           = 10 * time.Second
-	// restartPause is the pace of ICE restarts while media is down, with up
-	// to half of it added at random.
-	restartPause = time.Second
-	// deafTurns is after how many of those without an answer the signaling
-	// connection is suspected too.
+	// restartTick is the pace at which lost media is looked after, with up to
+	// half of it added at random. Every restartTurns ticks ICE is restarted
+	// again, which leaves a slow path the time to be found.
+	restartTick  = time.Second
+	restartTurns = 3
+	// deafTurns is after how many ticks without an answer to the restart the
+	// signaling connection is suspected too.
 	deafTurns = 2
 )
 
@@ -35,7 +37,7 @@ type reconnect struct {
 	attempts           int
 	last               error // what the last attempt met
 	pair               string
-	deaf               int
+	deaf, turns        int
 
 	fresh    bool // the session is gone: join anew
 	rejoined bool // while the first state after that is applied
@@ -53,8 +55,13 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		_ = s.Close(context.Background(), signaling.ReasonReplaced) // nobody needs it any more
 		return
 	}
-	state := s.Initial()
 	fresh := join.Resume == ""
+	if !fresh && l.re.fresh {
+		_ = s.Close(context.Background(), signaling.ReasonReplaced) // it came too late: media is broken
+		r.dial(0)
+		return
+	}
+	state := s.Initial()
 	again := r.State() == StateReconnecting
 	l.session, l.sessionID, l.caps = s, state.Session, state.Capabilities
 	l.generation++
@@ -411,7 +418,7 @@ func (r *Room) connectionChanged() {
 		r.goLive()
 	case engine.StateDown, engine.StateFailed:
 		if !l.re.mediaDown {
-			l.re.mediaDown = true
+			l.re.mediaDown, l.re.deaf, l.re.turns = true, 0, 0
 			r.restartICE()
 		}
 	case engine.StateDTLSFailed:
@@ -428,23 +435,27 @@ func (r *Room) restartICE() {
 	if l.ended || !l.re.mediaDown {
 		return
 	}
-	if l.re.sigDown {
+	switch {
+	case l.re.sigDown:
 		l.re.deaf = 0
-	} else if l.engine.Awaiting() {
-		if l.re.deaf++; l.re.deaf >= deafTurns {
+	case l.engine.Awaiting():
+		if l.re.deaf++; l.re.deaf > deafTurns {
 			l.re.deaf = 0
 			r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
 			if l.ended {
 				return
 			}
 		}
+	case l.re.turns%restartTurns == 0:
+		l.re.deaf = 0
+		l.re.attempts++
+		if err := l.engine.RestartICE(); err != nil {
+			r.mediaBroken(err)
+			return
+		}
 	}
-	l.re.attempts++
-	if err := l.engine.RestartICE(); err != nil {
-		r.mediaBroken(err)
-		return
-	}
-	l.re.restart = r.after(restartPause+rand.N(restartPause/2), r.restartICE)
+	l.re.turns++
+	l.re.restart = r.after(restartTick+rand.N(restartTick/2), r.restartICE)
 }
 
 func (r *Room) networkChanged() {

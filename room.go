@@ -270,6 +270,9 @@ func (r *Room) shutDown() {
 	for _, pub := range l.publications {
 		pub.settle(r.closedErr())
 		pub.detach()
+		if d := pub.sender.data.Load(); d != nil {
+			d.Abandon()
+		}
 	}
 	if l.session != nil {
 		reason := signaling.ReasonReplaced

@@ -1,0 +1,68 @@
+package parley
+
+import (
+	"context"
+	"time"
+)
+
+// Stats says how a room's media connection does.
+type Stats struct {
+	RoundTrip     time.Duration // to the server; zero until measured
+	CandidatePair string        // the ICE candidate pair in use, or ""
+	Sent          map[*LocalTrackPublication]SentStats
+	Received      map[*RemoteTrackPublication]TrackStats
+}
+
+// SentStats counts what was sent for a publication. The figures about losses
+// are those of the server's last report.
+type SentStats struct {
+	Samples        int64
+	Packets, Bytes int64
+	Resent         int64 // packets sent again on request
+	Nacks          int64 // requests for that
+	Keyframes      int64 // requests for key frames
+	Lost           int64 // packets the server missed
+	FractionLost   float64
+	RoundTrip      time.Duration
+	Jitter         time.Duration
+	Unsent         int64 // samples that could not be sent
+}
+
+// Stats returns the counters of the connection and its audio and video tracks.
+func (r *Room) Stats(ctx context.Context) (*Stats, error) {
+	s := &Stats{Sent: map[*LocalTrackPublication]SentStats{}, Received: map[*RemoteTrackPublication]TrackStats{}}
+	err := r.do(ctx, func() {
+		c := r.loop.engine.Connection()
+		s.RoundTrip, s.CandidatePair = c.RTT, c.Pair
+		for _, pub := range r.loop.publications {
+			if w := pub.sender.media.Load(); w != nil {
+				s.Sent[pub] = pub.Stats()
+			}
+		}
+		for _, p := range r.remotes {
+			for _, pub := range p.tracks {
+				if pub.track != nil && pub.track.media() != nil {
+					s.Received[pub] = pub.track.media().Stats()
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Stats returns what was sent for an audio or video track, since the last full
+// reconnect.
+func (p *LocalTrackPublication) Stats() SentStats {
+	w := p.sender.media.Load()
+	if w == nil {
+		return SentStats{}
+	}
+	o, samples := w.Stats()
+	return SentStats{
+		Samples: samples, Packets: o.Packets, Bytes: o.Bytes, Resent: o.Resent, Nacks: o.Nacks, Keyframes: o.Keyframes,
+		Lost: o.Lost, FractionLost: o.FractionLost, RoundTrip: o.RTT, Jitter: o.Jitter, Unsent: p.sender.failed.Load(),
+	}
+}
