@@ -184,7 +184,7 @@ func (c *ServerConn) errorFrames(e *signaling.Error) [][]byte {
 
 func setRetry(m *serverMessage, after time.Duration) {
 	if after != 0 {
-		ms := toMilliseconds(after)
+		ms := max(toMilliseconds(after), -1) // negative is never, however much
 		m.RetryAfter = &ms
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-rtc/parley/signaling"
@@ -153,7 +154,7 @@ func TestNoWelcome(t *testing.T) {
 			for range 3 {
 				f := s.readType("hello")
 				ids, at = append(ids, f.ID), append(at, time.Since(begin))
-				require.Equal(t, "connect", f.Body["type"])
+				assert.Equal(t, "connect", f.Body["type"])
 			}
 			code <- s.drain()
 		})
@@ -210,14 +211,14 @@ func TestBusyKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := scripted(t, func(s *rawSocket) {
 			first := s.readType("hello")
-			require.Empty(t, first.Cookie)
+			assert.Empty(t, first.Cookie)
 			s.send(`{"type":"busy","retryAfter":2000,"keepAlive":true,"cookie":"c1"}`)
 			second := s.readType("hello")
-			require.Equal(t, "c1", second.Cookie)
-			require.NotEqual(t, first.ID, second.ID)
-			require.Equal(t, first.Body, second.Body)
+			assert.Equal(t, "c1", second.Cookie)
+			assert.NotEqual(t, first.ID, second.ID)
+			assert.Equal(t, first.Body, second.Body)
 			s.send(`{"type":"busy","retryAfter":3000,"keepAlive":true,"cookie":null}`)
-			require.Equal(t, "c1", s.readType("hello").Cookie)
+			assert.Equal(t, "c1", s.readType("hello").Cookie)
 			s.send(welcome, connected)
 			s.drain()
 		})
@@ -239,7 +240,7 @@ func TestBusyRedials(t *testing.T) {
 				code <- s.drain()
 				return
 			}
-			require.Equal(t, "c9", f.Cookie)
+			assert.Equal(t, "c9", f.Cookie)
 			s.send(welcome, connected)
 			s.drain()
 		})
@@ -387,7 +388,7 @@ func TestCanceledDialSaysGoodbye(t *testing.T) {
 			_, _ = c.ReadJoin(t.Context(), nil)
 			cancel()
 			_, err := c.Receive(t.Context())
-			require.ErrorIs(t, err, io.EOF)
+			assert.ErrorIs(t, err, io.EOF)
 		}()
 		_, err := s.transport(rsp.Options{}).Dial(ctx, signaling.Join{Token: "token"})
 		require.ErrorIs(t, err, context.Canceled)
