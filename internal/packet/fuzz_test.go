@@ -16,16 +16,22 @@ import (
 // how far the sequence number moves, one of length, then the payload.
 func fuzzAssembler(f *testing.F, codec media.Codec) {
 	for _, mtu := range []int{40, 200} {
+		if codec.Kind() == media.Audio {
+			mtu = 0
+		}
 		var seed []byte
 		for _, s := range clip(f, codec, "")[:2] {
-			if codec.Kind() == media.Audio {
-				mtu = 0
+			payloads := packetize(f, codec, mtu, s.Data)
+			for i, pl := range payloads {
+				var flags byte
+				if i == 0 {
+					flags |= 4 // another time
+				}
+				if i == len(payloads)-1 {
+					flags |= 1 // marker
+				}
+				seed = append(append(seed, flags, 1, byte(len(pl))), pl...)
 			}
-			for _, pl := range packetize(f, codec, mtu, s.Data[:len(s.Data):len(s.Data)]) {
-				seed = append(seed, 0, 1, byte(min(len(pl), 255)))
-				seed = append(seed, pl[:min(len(pl), 255)]...)
-			}
-			seed[len(seed)-1] |= 1
 		}
 		f.Add(seed)
 	}
