@@ -45,15 +45,7 @@ func (name) most() int              { return maxChannels }
 type name string
 
 // list is a JSON array whose entries are counted before they are allocated.
-// A nil list is encoded as an empty array where it is not omitted.
 type list[T bounded] []T
-
-func (l list[T]) MarshalJSON() ([]byte, error) {
-	if l == nil {
-		return []byte("[]"), nil
-	}
-	return json.Marshal([]T(l))
-}
 
 func (l *list[T]) UnmarshalJSON(data []byte) error {
 	var entry T

@@ -24,9 +24,12 @@ func connectionsToWire(pcs []signaling.PeerConnection) list[peerConnection] {
 			out[i].Description = &description{Type: string(d.Type), Revision: d.Revision, SDP: d.SDP}
 		}
 		if ice := pc.ICE; ice != nil {
-			w := &iceState{Ufrag: ice.Ufrag, Revision: ice.Revision, Complete: ice.Complete}
-			for _, c := range ice.Candidates {
-				w.Candidates = append(w.Candidates, candidate(c))
+			w := &iceState{
+				Ufrag: ice.Ufrag, Revision: ice.Revision, Complete: ice.Complete,
+				Candidates: make(list[candidate], len(ice.Candidates)), // never null
+			}
+			for j, c := range ice.Candidates {
+				w.Candidates[j] = candidate(c)
 			}
 			out[i].ICE = w
 		}

@@ -3,6 +3,7 @@ package rsp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -58,7 +59,7 @@ type link struct {
 	err    *signaling.Error
 	closed bool
 	left   bool
-	broken bool          // a write failed; read empties the socket
+	broken error         // a write failed; read empties the socket
 	period time.Duration // between heartbeats; 0 before welcome
 }
 
@@ -90,7 +91,9 @@ func (l *link) read() {
 	for {
 		kind, data, err := l.ws.ReadMessage()
 		if err != nil {
-			if isTimeout(err) {
+			if failed := l.writeError(); failed != nil {
+				err = failed // and nothing that explains it came in
+			} else if isTimeout(err) {
 				l.sendClose(closeSilence, "heartbeats missed")
 			}
 			l.fail(lostError(err))
@@ -141,6 +144,12 @@ func (l *link) read() {
 	}
 }
 
+func (l *link) writeError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken
+}
+
 // open begins the heartbeats.
 func (l *link) open(f frame) {
 	period := milliseconds(f.NegotiatedTimeout)
@@ -158,7 +167,7 @@ func (l *link) open(f frame) {
 func (l *link) alive() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.broken {
+	if l.broken == nil {
 		// An error here shows in the next read.
 		_ = l.raw.SetReadDeadline(time.Now().Add(missedHeartbeats * l.period))
 	}
@@ -255,7 +264,7 @@ func (l *link) send(data []byte) bool {
 		// The server may have said why before it hung up: read that first.
 		l.log.Debug("signaling write failed", "err", err)
 		l.mu.Lock()
-		l.broken = true
+		l.broken = fmt.Errorf("%w: %w", errWrite, err)
 		_ = l.raw.SetReadDeadline(time.Now().Add(drainTimeout))
 		l.mu.Unlock()
 		return false
@@ -337,6 +346,8 @@ func (l *link) leave() {
 	}
 }
 
+var errWrite = errors.New("sending")
+
 // errClosed is what a session ends with when its own side closed it.
 var errClosed = &signaling.Error{Message: "rsp: session is closed", Cause: net.ErrClosed}
 
@@ -356,6 +367,8 @@ func lostError(err error) *signaling.Error {
 		e.Message = "rsp: connection lost: " + cut(closed.Error())
 	case errors.Is(err, websocket.ErrReadLimit):
 		return invalidError(err)
+	case errors.Is(err, errWrite):
+		e.Message = "rsp: connection lost: " + err.Error()
 	case isTimeout(err):
 		e.Message = "rsp: connection lost: heartbeats missed"
 	case strings.HasPrefix(err.Error(), "websocket: "):

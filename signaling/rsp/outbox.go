@@ -110,20 +110,51 @@ func (o *outbox) merge(u signaling.Update) bool {
 
 // mergeConnection keeps, per peer connection, the newest description and the
 // newest candidates. Revisions may repeat: an answer carries that of its offer,
-// which an own offer that crossed it may have used as well.
+// which an own offer that crossed it may have used as well. An answer is not
+// replaced by the offer that follows it: the server makes nothing of the offer
+// while it waits for the answer. So two entries may wait, in their order.
 func mergeConnection(waiting list[peerConnection], pc peerConnection) list[peerConnection] {
-	i := slices.IndexFunc(waiting, func(w peerConnection) bool { return w.ID == pc.ID })
-	if i < 0 {
+	last := -1
+	for i := range waiting {
+		if waiting[i].ID == pc.ID {
+			last = i
+		}
+	}
+	if last < 0 {
 		return append(waiting, pc)
 	}
-	w := &waiting[i]
-	if d := pc.Description; d != nil && (w.Description == nil || d.Revision >= w.Description.Revision) {
-		w.Description = d
+	w := &waiting[last]
+	if d := pc.Description; d != nil {
+		switch {
+		case w.Description == nil:
+			w.Description = d
+		case d.Revision < w.Description.Revision:
+		case answers(w.Description) && !answers(d) && d.Revision > w.Description.Revision:
+			return append(waiting, pc)
+		default:
+			w.Description = d
+		}
 	}
 	if ice := pc.ICE; ice != nil && (w.ICE == nil || ice.Revision >= w.ICE.Revision) {
 		w.ICE = ice
 	}
 	return waiting
+}
+
+func answers(d *description) bool {
+	return d.Type == string(signaling.DescriptionAnswer) || d.Type == string(signaling.DescriptionPranswer)
+}
+
+// split cuts the list where an id comes again: a message holds each once.
+func split(pcs list[peerConnection]) (first, rest list[peerConnection]) {
+	seen := map[string]bool{}
+	for i := range pcs {
+		if seen[pcs[i].ID] {
+			return pcs[:i], pcs[i:]
+		}
+		seen[pcs[i].ID] = true
+	}
+	return pcs, nil
 }
 
 // waiting reports whether an update waits that nothing else pushes out.
@@ -137,12 +168,12 @@ func (o *outbox) waiting() bool {
 func (o *outbox) take() (frames [][]byte, leave bool, err error) {
 	o.mu.Lock()
 	frames, o.frames = o.frames, nil
-	m := o.update()
+	updates := o.updates()
 	leave = o.leaving
 	farewell := o.farewell
 	o.mu.Unlock()
 
-	if m != nil {
+	for _, m := range updates {
 		data, err := encodeMsg(m)
 		if err != nil {
 			return nil, false, err
@@ -162,21 +193,30 @@ func (o *outbox) take() (frames [][]byte, leave bool, err error) {
 	return frames, leave, nil
 }
 
-// update makes the message for what is pending, or nil. Its caller holds mu.
-func (o *outbox) update() *clientMessage {
+// updates makes the messages for what is pending, almost always one. Its caller
+// holds mu.
+func (o *outbox) updates() []*clientMessage {
 	if !o.dirty {
 		return nil
 	}
 	p := o.pending
 	o.pending, o.dirty, o.bytes = pendingUpdate{}, false, 0
 	session := o.session
-	return &clientMessage{
+	first, rest := split(p.connections)
+	messages := []*clientMessage{{
 		Type:        typeUpdate,
 		Version:     rspVersion,
 		Session:     &session,
 		Participant: o.local,
-		Connections: p.connections,
+		Connections: first,
 		Subscribe:   p.subscribe,
 		Channels:    p.channels,
+	}}
+	for rest != nil {
+		first, rest = split(rest)
+		messages = append(messages, &clientMessage{
+			Type: typeUpdate, Version: rspVersion, Session: &session, Participant: o.local, Connections: first,
+		})
 	}
+	return messages
 }

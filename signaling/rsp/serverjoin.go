@@ -201,7 +201,7 @@ func (c *ServerConn) Reject(err *signaling.Error) error {
 		if after == 0 {
 			after = time.Second
 		}
-		data, encodeErr := encode(busyFrame{Type: frameBusy, RetryAfter: toMilliseconds(after)})
+		data, encodeErr := encode(busyFrame{Type: frameBusy, RetryAfter: retryMilliseconds(after)})
 		if encodeErr != nil {
 			return encodeErr
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -234,7 +233,7 @@ func (c *ServerConn) pong(string) error {
 // readError explains why reading from the client ended.
 func (c *ServerConn) readError(err error) error {
 	c.mu.Lock()
-	greeted, phase := c.period != 0, c.phase
+	greeted, phase, broken := c.period != 0, c.phase, c.broken
 	c.mu.Unlock()
 	var closed *websocket.CloseError
 	switch {
@@ -244,6 +243,8 @@ func (c *ServerConn) readError(err error) error {
 		return protocolError(err) // gorilla has sent 1009
 	case errors.Is(err, errRate):
 		return c.violation(err)
+	case broken:
+		return signaling.Errorf(signaling.CodeSignalingDisconnected, "rsp: connection lost while sending: %w", err)
 	case isTimeout(err) && !greeted:
 		return signaling.Errorf(signaling.CodeSignalingTimeout, "rsp: no hello within %v", c.opts.HelloTimeout)
 	case isTimeout(err) && phase == phaseAwaiting:
@@ -353,7 +354,7 @@ func (c *ServerConn) drop() {
 	first := !c.closed
 	c.closed = true
 	if c.err == nil {
-		c.err = net.ErrClosed
+		c.err = errClosed
 	}
 	c.mu.Unlock()
 	if first {

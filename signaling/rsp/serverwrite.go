@@ -184,9 +184,17 @@ func (c *ServerConn) errorFrames(e *signaling.Error) [][]byte {
 
 func setRetry(m *serverMessage, after time.Duration) {
 	if after != 0 {
-		ms := max(toMilliseconds(after), -1) // negative is never, however much
+		ms := retryMilliseconds(after)
 		m.RetryAfter = &ms
 	}
+}
+
+// retryMilliseconds gives -1 for never.
+func retryMilliseconds(after time.Duration) float64 {
+	if after < 0 {
+		return -1
+	}
+	return toMilliseconds(after)
 }
 
 func (c *ServerConn) welcomeThen(m *serverMessage) [][]byte {

@@ -123,9 +123,6 @@ func (t *Transport) Prepare(ctx context.Context, token string) ([]signaling.ICES
 // When the context ends Dial returns its error at once and leaves nothing
 // behind.
 func (t *Transport) Dial(ctx context.Context, join signaling.Join) (signaling.Session, error) {
-	if !validRules(join.Subscribe) {
-		return nil, signaling.NewError(signaling.CodeSubscribeRulesInvalid)
-	}
 	body, err := t.encodeJoin(join)
 	if err != nil {
 		return nil, signaling.Errorf(signaling.CodeSignalingOutgoingInvalid, "rsp: join: %w", err)
@@ -140,9 +137,6 @@ func (t *Transport) Dial(ctx context.Context, join signaling.Join) (signaling.Se
 	}
 	return newSession(l, join, m), nil
 }
-
-// validRules holds back what every server refuses.
-func validRules(s signaling.Subscribe) bool { return len(s.Rules) <= maxRules }
 
 func (t *Transport) encodeJoin(join signaling.Join) ([]byte, error) {
 	m := &clientMessage{

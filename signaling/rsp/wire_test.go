@@ -479,6 +479,50 @@ func TestLastWordsBeatABrokenPipe(t *testing.T) {
 	}
 }
 
+// A server that does not read is given up after the write timeout.
+func TestStuckServerIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := scripted(t, func(s *rawSocket) {
+			s.readType("hello")
+			s.send(welcome, connected)
+			for s.t.Context().Err() == nil { // hears nothing, still talks
+				s.send(heartbeat)
+				select {
+				case <-time.After(time.Second):
+				case <-s.t.Context().Done():
+				}
+			}
+		})
+		session, err := rsp.NewTransport(opts).Dial(t.Context(), signaling.Join{})
+		require.NoError(t, err)
+		begin := time.Now()
+		require.NoError(t, session.Send(signaling.Update{Participant: &signaling.LocalParticipant{Revision: 1}}))
+		_, err = session.Receive(t.Context())
+		requireCode(t, err, signaling.CodeSignalingDisconnected)
+		require.ErrorContains(t, err, "sending")
+		require.Equal(t, 5250*time.Millisecond, time.Since(begin))
+		begin = time.Now()
+		require.NoError(t, session.Close(t.Context(), signaling.ReasonLeave))
+		require.Zero(t, time.Since(begin))
+	})
+}
+
+// Leaving takes at most a second, whatever the network does.
+func TestLeaveOfAStuckServerIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := scripted(t, func(s *rawSocket) {
+			s.readType("hello")
+			s.send(welcome, connected)
+			<-s.t.Context().Done()
+		})
+		session, err := rsp.NewTransport(opts).Dial(t.Context(), signaling.Join{})
+		require.NoError(t, err)
+		begin := time.Now()
+		require.NoError(t, session.Close(t.Context(), signaling.ReasonLeave))
+		require.LessOrEqual(t, time.Since(begin), time.Second)
+	})
+}
+
 func TestOverTLS(t *testing.T) {
 	s := &testServer{conns: make(chan *rsp.ServerConn, 4)}
 	srv := httptest.NewTLSServer(s.handler(t, rsp.ServerOptions{}))

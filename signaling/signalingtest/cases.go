@@ -28,6 +28,7 @@ var cases = []suiteCase{
 	{name: "server's order", run: testOrder},
 	{name: "coalescing keeps the newest", run: testCoalescing},
 	{name: "stale revisions change nothing", run: testStale},
+	{name: "an answer is not lost to an offer", run: testAnswerThenOffer},
 	{name: "receive ends with its context", run: testReceiveCanceled},
 	{name: "leave", run: testLeave},
 	{name: "leave comes after what was sent", run: testLeaveOrder},
@@ -314,6 +315,31 @@ func testStale(t *testing.T, f Fixture) {
 		return u.PeerConnections != nil
 	})
 	require.Equal(t, 7, highest)
+}
+
+// testAnswerThenOffer: when both wait, the server needs both, in this order.
+func testAnswerThenOffer(t *testing.T, f Fixture) {
+	s, peer := connect(t, f)
+	const n = 150 // enough to make updates wait for one another
+	for i := range n {
+		pc := offer("pc1", 2*i+1)
+		pc.Description.Type = signaling.DescriptionAnswer
+		require.NoError(t, s.Send(signaling.Update{PeerConnections: []signaling.PeerConnection{pc}}))
+		if i == n-1 {
+			require.NoError(t, s.Send(signaling.Update{PeerConnections: []signaling.PeerConnection{offer("pc1", 2*i+2)}}))
+		}
+	}
+	var seen []signaling.Description
+	receive(t, peer.Receive, func(u signaling.Update) bool {
+		for _, pc := range u.PeerConnections {
+			seen = append(seen, *pc.Description)
+		}
+		return len(seen) > 0 && seen[len(seen)-1].Type == signaling.DescriptionOffer
+	})
+	require.GreaterOrEqual(t, len(seen), 2)
+	require.Equal(t, signaling.DescriptionAnswer, seen[len(seen)-2].Type)
+	require.Equal(t, 2*n-1, seen[len(seen)-2].Revision)
+	require.Equal(t, 2*n, seen[len(seen)-1].Revision)
 }
 
 func testReceiveCanceled(t *testing.T, f Fixture) {

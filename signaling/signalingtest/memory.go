@@ -285,21 +285,39 @@ func (s *session) Send(update signaling.Update) error {
 	return nil
 }
 
+// mergeConnection keeps the newest description and candidates of each peer
+// connection. An answer is kept beside the offer that follows it: the server
+// makes nothing of the offer while it waits for the answer.
 func mergeConnection(waiting []signaling.PeerConnection, pc signaling.PeerConnection) []signaling.PeerConnection {
+	last := -1
 	for i := range waiting {
-		w := &waiting[i]
-		if w.ID != pc.ID {
-			continue
+		if waiting[i].ID == pc.ID {
+			last = i
 		}
-		if d := pc.Description; d != nil && (w.Description == nil || d.Revision >= w.Description.Revision) {
+	}
+	if last < 0 {
+		return append(waiting, pc)
+	}
+	w := &waiting[last]
+	if d := pc.Description; d != nil {
+		switch {
+		case w.Description == nil:
+			w.Description = d
+		case d.Revision < w.Description.Revision:
+		case answers(w.Description) && !answers(d) && d.Revision > w.Description.Revision:
+			return append(waiting, pc)
+		default:
 			w.Description = d
 		}
-		if ice := pc.ICE; ice != nil && (w.ICE == nil || ice.Revision >= w.ICE.Revision) {
-			w.ICE = ice
-		}
-		return waiting
 	}
-	return append(waiting, pc)
+	if ice := pc.ICE; ice != nil && (w.ICE == nil || ice.Revision >= w.ICE.Revision) {
+		w.ICE = ice
+	}
+	return waiting
+}
+
+func answers(d *signaling.Description) bool {
+	return d.Type == signaling.DescriptionAnswer || d.Type == signaling.DescriptionPranswer
 }
 
 func (s *session) Receive(ctx context.Context) (signaling.Update, error) {
