@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,84 @@ type client struct {
 	messages     map[string][]webrtc.DataChannelMessage
 	err          error
 	done         chan struct{}
+
+	own     *signaling.Description // the offer that is out
+	closing atomic.Bool
+	onOffer func(*signaling.Description) // on the receiving goroutine
+}
+
+// answer takes an offer of the server. One of our own that is out is void and
+// comes again.
+func (c *client) answer(d *signaling.Description) {
+	err := c.pc.SetRemoteOffer(d.SDP)
+	var sdp string
+	if err == nil {
+		sdp, err = c.pc.Answer(true)
+	}
+	if err != nil {
+		if !c.closing.Load() {
+			c.t.Errorf("answering: %v", err)
+		}
+		return
+	}
+	c.sendDescription(signaling.DescriptionAnswer, d.Revision, sdp)
+	if c.takeOwn() != nil {
+		pc := c.offer()
+		c.sendDescription(pc.Description.Type, pc.Description.Revision, pc.Description.SDP)
+	}
+}
+
+// takeOwn returns the offer that is out, if any, and forgets it.
+func (c *client) takeOwn() *signaling.Description {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.own
+	c.own = nil
+	return own
+}
+
+func (c *client) takeAnswer(d *signaling.Description) {
+	c.mu.Lock()
+	mine := c.own != nil && c.own.Revision == d.Revision
+	c.mu.Unlock()
+	if !mine {
+		return
+	}
+	err := c.pc.ApplyOffer(c.takeOwn().SDP)
+	if err == nil {
+		err = c.pc.SetRemoteAnswer(d.SDP)
+	}
+	if err != nil && !c.closing.Load() {
+		c.t.Errorf("taking an answer: %v", err)
+	}
+}
+
+func (c *client) sendDescription(kind signaling.DescriptionType, revision int, sdp string) {
+	_ = c.session.Send(signaling.Update{PeerConnections: []signaling.PeerConnection{{
+		ID: "pc", Description: &signaling.Description{Type: kind, Revision: revision, SDP: sdp},
+	}}})
+}
+
+// renegotiate offers what was added since the last time.
+func (c *client) renegotiate() {
+	c.t.Helper()
+	pc := c.offer()
+	require.NoError(c.t, c.session.Send(signaling.Update{
+		Participant: &c.join.Participant, PeerConnections: []signaling.PeerConnection{pc},
+	}))
+	c.until("answer", func() bool { return c.own == nil })
+}
+
+// tell sends what is published.
+func (c *client) tell() {
+	c.t.Helper()
+	require.NoError(c.t, c.session.Send(signaling.Update{Participant: &c.join.Participant}))
+}
+
+func (c *client) unpublish(id string) {
+	c.join.Participant.Revision++
+	c.join.Participant.Tracks = slices.DeleteFunc(slices.Clone(c.join.Participant.Tracks),
+		func(t signaling.LocalTrack) bool { return t.ID == id })
 }
 
 func (w *world) client(identity, room string) *client {
@@ -114,12 +193,13 @@ func (w *world) client(identity, room string) *client {
 		},
 	}})
 	require.NoError(w.t, err)
-	c.pc = pc
+	c.pc, c.onOffer = pc, c.answer
 	w.t.Cleanup(c.close)
 	return c
 }
 
 func (c *client) close() {
+	c.closing.Store(true)
 	if c.session != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -152,7 +232,7 @@ func (c *client) until(what string, ok func() bool) {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			c.t.Fatalf("waited in vain for: %s", what)
+			c.t.Fatalf("waited in vain for: %s (%v)", what, c.err)
 		}
 	}
 }
@@ -187,16 +267,15 @@ func (c *client) offer() signaling.PeerConnection {
 	c.t.Helper()
 	sdp, err := c.pc.Offer(false)
 	require.NoError(c.t, err)
-	require.NoError(c.t, c.pc.ApplyOffer(sdp))
-	revision := 1
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	revision := 1
 	for _, d := range c.descriptions {
 		revision = max(revision, d.Revision+1)
 	}
-	c.mu.Unlock()
-	return signaling.PeerConnection{ID: "pc", Description: &signaling.Description{
-		Type: signaling.DescriptionOffer, Revision: revision, SDP: sdp,
-	}}
+	// It is applied with its answer: an offer of the server may come before.
+	c.own = &signaling.Description{Type: signaling.DescriptionOffer, Revision: revision, SDP: sdp}
+	return signaling.PeerConnection{ID: "pc", Description: c.own}
 }
 
 // dial joins with an offer of what was added so far.
@@ -229,12 +308,21 @@ func (c *client) begin(session signaling.Session) {
 }
 
 func (c *client) take(u signaling.Update) {
-	for _, pc := range u.PeerConnections {
-		if d := pc.Description; d != nil && d.Type == signaling.DescriptionAnswer &&
-			c.pc.SignalingState() == webrtc.SignalingStateHaveLocalOffer {
-			if err := c.pc.SetRemoteAnswer(d.SDP); err != nil {
-				c.t.Errorf("answer: %v", err)
+	c.change(func() {
+		for _, pc := range u.PeerConnections {
+			if pc.Description != nil {
+				c.descriptions = append(c.descriptions, *pc.Description)
 			}
+		}
+	})
+	for _, pc := range u.PeerConnections {
+		d := pc.Description
+		switch {
+		case d == nil:
+		case d.Type == signaling.DescriptionAnswer:
+			c.takeAnswer(d)
+		case d.Type == signaling.DescriptionOffer:
+			c.onOffer(d)
 		}
 	}
 	c.change(func() {
@@ -246,11 +334,6 @@ func (c *client) take(u signaling.Update) {
 		}
 		if u.Subscribed != nil {
 			c.subscribed = u.Subscribed.Tracks
-		}
-		for _, pc := range u.PeerConnections {
-			if pc.Description != nil {
-				c.descriptions = append(c.descriptions, *pc.Description)
-			}
 		}
 	})
 }

@@ -93,9 +93,12 @@ func (l *link) takeOffer(sdp string) (answer string, fault *signaling.Error) {
 func (l *link) fill() error {
 	var added []*slot
 	outs, err := l.pc.FillOutlets(func(mid string, kind media.Kind) rtc.OutletConfig {
-		s := &slot{kind: kind}
+		s := &slot{kind: kind, id: mid}
+		if !l.peer.slotMode {
+			s.id = freshID()
+		}
 		added = append(added, s)
-		return rtc.OutletConfig{ID: mid, Keyframe: s.keyframe, History: s.history}
+		return rtc.OutletConfig{ID: s.id, Keyframe: s.keyframe, History: s.history}
 	})
 	for i, out := range outs {
 		added[i].out = out
@@ -149,8 +152,8 @@ func (l *link) source(mid string) *source {
 	return src
 }
 
-// release ends what carried the publication.
-func (l *link) release(pub *publication) {
+// uncarry ends what carried the publication.
+func (l *link) uncarry(pub *publication) {
 	if pub.data != nil {
 		if src := l.channels[pub.id]; src != nil {
 			delete(l.channels, pub.id)
@@ -241,9 +244,13 @@ func (l *link) freeSlot(kind media.Kind) *slot {
 	return best
 }
 
-func (l *link) freed(s *slot) {
+// release lets the next subscription have the slot.
+func (l *link) release(s *slot) {
 	l.turn++
 	s.used, s.since = nil, l.turn
+	if !l.peer.slotMode {
+		l.freeSection(s)
+	}
 }
 
 // sendChannel opens the channel of a subscription.
@@ -251,6 +258,9 @@ func (l *link) sendChannel(label string, init *webrtc.DataChannelInit) (*dataDow
 	dc, err := l.pc.CreateChannel(label, init)
 	if err != nil {
 		return nil, err
+	}
+	if !hasSection(l.pc.RemoteSections(), "application") {
+		l.offers.needed = true
 	}
 	return newDataDownlink(dc, init, l.peer.srv.cfg.Limits.DataBacklog, l.peer.tooSlow), nil
 }

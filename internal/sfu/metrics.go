@@ -33,11 +33,7 @@ type traffic struct {
 func (t *traffic) add(pc *rtc.Peer) {
 	out, in, _ := pc.Stats()
 	for _, o := range out {
-		t.packetsOut += o.Packets
-		t.lostOut += max(o.Lost, 0)
-		t.resent += o.Resent
-		t.nacksIn += o.Nacks
-		t.keyframesAsked += o.Keyframes
+		t.addOutlet(o)
 	}
 	for _, i := range in {
 		t.packetsIn += i.Packets
@@ -45,6 +41,14 @@ func (t *traffic) add(pc *rtc.Peer) {
 		t.nacksOut += i.Nacks
 		t.keyframesSent += i.KeyframeAsked
 	}
+}
+
+func (t *traffic) addOutlet(o rtc.OutletStats) {
+	t.packetsOut += o.Packets
+	t.lostOut += max(o.Lost, 0)
+	t.resent += o.Resent
+	t.nacksIn += o.Nacks
+	t.keyframesAsked += o.Keyframes
 }
 
 func newMetrics(s *Server) *metrics {
@@ -86,6 +90,13 @@ func (m *metrics) disconnected(pc *rtc.Peer) {
 		delete(m.live, pc)
 		m.past.add(pc)
 	}
+}
+
+// freed keeps the figures of a section that is about to be freed.
+func (m *metrics) freed(o *rtc.Outlet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.past.addOutlet(o.Stats())
 }
 
 // traffic is the sum over all connections, those that are over included.

@@ -68,7 +68,11 @@ func (p *peer) describe(d *signaling.Description) *signaling.Error {
 			return nil
 		}
 		if d.Revision <= l.revision {
-			return nil // it crossed something newer
+			return nil // it crossed an offer of ours, and will come again
+		}
+		if l.offers.pending != nil {
+			p.repeatOffer(d.Revision)
+			return nil
 		}
 		answer, err := l.takeOffer(d.SDP)
 		if err != nil {
@@ -80,6 +84,8 @@ func (p *peer) describe(d *signaling.Description) *signaling.Error {
 		p.bind()
 		p.tellRoom()
 		p.assign()
+	case signaling.DescriptionAnswer:
+		return p.takeAnswer(d)
 	case signaling.DescriptionClose:
 		p.closeLink()
 	}

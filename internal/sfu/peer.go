@@ -153,8 +153,13 @@ func (p *peer) flush() {
 	}
 	p.makeOffer()
 	var u signaling.Update
-	tell := len(p.news) > 0 || len(p.descriptions) > 0
-	u.Participants, u.PeerConnections = p.news, p.descriptions
+	tell := len(p.news) > 0
+	u.Participants = p.news
+	descriptions := p.descriptions
+	if len(descriptions) > 0 {
+		tell = true
+		u.PeerConnections, descriptions = descriptions[:1], descriptions[1:]
+	}
 	if p.publishedDirty {
 		tell = true
 		p.publishedRevision++
@@ -167,7 +172,10 @@ func (p *peer) flush() {
 	}
 	p.clean()
 	if tell && p.conn != nil {
-		_ = p.conn.Send(u) // its reader notices a lost connection
+		_ = p.conn.Send(u)            // its reader notices a lost connection
+		for i := range descriptions { // of the same connection, one after the other
+			_ = p.conn.Send(signaling.Update{PeerConnections: descriptions[i : i+1]})
+		}
 	}
 	p.start()
 }

@@ -140,7 +140,7 @@ func (p *peer) admitTrack(lt *signaling.LocalTrack) *signaling.Error {
 func (p *peer) unpublish(pub *publication) {
 	pub.close()
 	if p.link != nil {
-		p.link.release(pub)
+		p.link.uncarry(pub)
 	}
 }
 

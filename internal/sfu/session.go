@@ -256,8 +256,10 @@ func (p *peer) listLink() {
 		}
 		return
 	}
-	if len(p.descriptions) == 0 {
-		p.descriptions = []signaling.PeerConnection{{ID: p.link.id, Description: p.link.answer}}
+	if d := p.link.offers.pending; d != nil {
+		p.tellDescription(d) // it may have been lost
+	} else if len(p.descriptions) == 0 {
+		p.tellDescription(p.link.answer)
 	}
 }
 

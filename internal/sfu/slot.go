@@ -19,6 +19,7 @@ const maxStep = 2000
 type slot struct {
 	kind media.Kind
 	out  *rtc.Outlet
+	id   string // what clients without slots know its only use by
 
 	// Of the peer's goroutine.
 	used  *subscription // nil: free

@@ -76,7 +76,7 @@ func (p *peer) assignSlot(s *subscription) {
 		return
 	}
 	s.slot, free.used = free, s
-	s.id, s.first = free.out.Mid(), free.begin(s.pub.up)
+	s.id, s.first = free.id, free.begin(s.pub.up)
 	p.subscribedDirty = true
 	p.starts = append(p.starts, s)
 }
@@ -116,8 +116,7 @@ func (p *peer) drop(s *subscription) {
 	if s.slot != nil {
 		s.pub.up.detach(s.slot)
 		s.slot.end()
-		p.freeSection(s)
-		p.link.freed(s.slot)
+		p.link.release(s.slot)
 		s.slot = nil
 	}
 	if s.down != nil {
