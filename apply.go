@@ -135,7 +135,8 @@ func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack)
 		if pub == nil && r.loop.re.rejoined {
 			for _, old := range p.tracks {
 				if !kept[old] && old.kind == t.Kind && old.name == t.Name {
-					pub, pub.sid = old, t.SID
+					pub = old
+					pub.sid = t.SID
 					break
 				}
 			}

@@ -17,51 +17,120 @@ import (
 // one, and begins with its part of the present; two channels are not in step.
 func (r *Room) Events() <-chan Event { return view[Event](r) }
 
-// The events of one kind, each an ordered part of Events.
+// The channels below are those of one kind of event, each an ordered part of
+// Events that begins with its part of the present.
 
+// ParticipantConnected tells who is in the room, and who comes.
 func (r *Room) ParticipantConnected() <-chan ParticipantConnected {
 	return view[ParticipantConnected](r)
 }
+
+// ParticipantDisconnected tells who leaves while the program is in the room.
 func (r *Room) ParticipantDisconnected() <-chan ParticipantDisconnected {
 	return view[ParticipantDisconnected](r)
 }
+
+// ParticipantReconnecting tells whom the server has lost and waits for.
 func (r *Room) ParticipantReconnecting() <-chan ParticipantReconnecting {
 	return view[ParticipantReconnecting](r)
 }
+
+// ParticipantReconnected tells who is back in time.
 func (r *Room) ParticipantReconnected() <-chan ParticipantReconnected {
 	return view[ParticipantReconnected](r)
 }
-func (r *Room) TrackPublished() <-chan TrackPublished       { return view[TrackPublished](r) }
-func (r *Room) TrackUnpublished() <-chan TrackUnpublished   { return view[TrackUnpublished](r) }
-func (r *Room) TrackSubscribed() <-chan TrackSubscribed     { return view[TrackSubscribed](r) }
+
+// TrackPublished tells what others publish, whether or not it is subscribed.
+func (r *Room) TrackPublished() <-chan TrackPublished { return view[TrackPublished](r) }
+
+// TrackUnpublished tells what others no longer publish. A participant that
+// leaves unpublishes nothing.
+func (r *Room) TrackUnpublished() <-chan TrackUnpublished { return view[TrackUnpublished](r) }
+
+// TrackSubscribed gives the remote tracks, those that are there already first.
+func (r *Room) TrackSubscribed() <-chan TrackSubscribed { return view[TrackSubscribed](r) }
+
+// TrackUnsubscribed tells which remote tracks have ended, whatever the reason.
 func (r *Room) TrackUnsubscribed() <-chan TrackUnsubscribed { return view[TrackUnsubscribed](r) }
+
+// TrackSubscriptionFailed tells which tracks the server cannot give us.
 func (r *Room) TrackSubscriptionFailed() <-chan TrackSubscriptionFailed {
 	return view[TrackSubscriptionFailed](r)
 }
-func (r *Room) TrackEnabled() <-chan TrackEnabled   { return view[TrackEnabled](r) }
+
+// TrackEnabled tells which remote tracks go on after having been disabled.
+func (r *Room) TrackEnabled() <-chan TrackEnabled { return view[TrackEnabled](r) }
+
+// TrackDisabled tells which remote tracks their publishers have paused.
 func (r *Room) TrackDisabled() <-chan TrackDisabled { return view[TrackDisabled](r) }
-func (r *Room) TrackStarted() <-chan TrackStarted   { return view[TrackStarted](r) }
+
+// TrackStarted tells which remote tracks can be heard or decoded from now on.
+func (r *Room) TrackStarted() <-chan TrackStarted { return view[TrackStarted](r) }
+
+// TrackDimensionsChanged tells the sizes of remote pictures.
 func (r *Room) TrackDimensionsChanged() <-chan TrackDimensionsChanged {
 	return view[TrackDimensionsChanged](r)
 }
+
+// TrackPublishPriorityChanged tells which publishers care more or less for a
+// track than before.
 func (r *Room) TrackPublishPriorityChanged() <-chan TrackPublishPriorityChanged {
 	return view[TrackPublishPriorityChanged](r)
 }
+
+// TrackSwitchedOff tells which subscribed tracks the server holds back.
 func (r *Room) TrackSwitchedOff() <-chan TrackSwitchedOff { return view[TrackSwitchedOff](r) }
-func (r *Room) TrackSwitchedOn() <-chan TrackSwitchedOn   { return view[TrackSwitchedOn](r) }
-func (r *Room) TrackWarning() <-chan TrackWarning         { return view[TrackWarning](r) }
+
+// TrackSwitchedOn tells which subscribed tracks the server sends again.
+func (r *Room) TrackSwitchedOn() <-chan TrackSwitchedOn { return view[TrackSwitchedOn](r) }
+
+// TrackWarning tells which of the program's own tracks are in trouble on the
+// server.
+func (r *Room) TrackWarning() <-chan TrackWarning { return view[TrackWarning](r) }
+
+// TrackWarningsCleared tells which of the program's own tracks are out of
+// trouble.
 func (r *Room) TrackWarningsCleared() <-chan TrackWarningsCleared {
 	return view[TrackWarningsCleared](r)
 }
+
+// RecordingStarted tells that the server records the room, also when it did
+// already.
 func (r *Room) RecordingStarted() <-chan RecordingStarted { return view[RecordingStarted](r) }
+
+// RecordingStopped tells that the server no longer records the room.
 func (r *Room) RecordingStopped() <-chan RecordingStopped { return view[RecordingStopped](r) }
+
+// DominantSpeakerChanged tells who speaks loudest. What waits to be read is at
+// most one event, the newest.
 func (r *Room) DominantSpeakerChanged() <-chan DominantSpeakerChanged {
 	return view[DominantSpeakerChanged](r)
 }
+
+// NetworkQualityLevelChanged tells how good connections are. What waits to be
+// read is at most one event for each participant, the newest.
+func (r *Room) NetworkQualityLevelChanged() <-chan NetworkQualityLevelChanged {
+	return view[NetworkQualityLevelChanged](r)
+}
+
+// Transcription gives the text of what is said.
 func (r *Room) Transcription() <-chan Transcription { return view[Transcription](r) }
-func (r *Room) Reconnecting() <-chan Reconnecting   { return view[Reconnecting](r) }
-func (r *Room) Reconnected() <-chan Reconnected     { return view[Reconnected](r) }
-func (r *Room) Disconnected() <-chan Disconnected   { return view[Disconnected](r) }
+
+// MessagesUnconfirmed tells how many data messages may have been lost by a full
+// reconnect.
+func (r *Room) MessagesUnconfirmed() <-chan MessagesUnconfirmed {
+	return view[MessagesUnconfirmed](r)
+}
+
+// Reconnecting tells that the connection is lost and being restored.
+func (r *Room) Reconnecting() <-chan Reconnecting { return view[Reconnecting](r) }
+
+// Reconnected tells that the connection is restored.
+func (r *Room) Reconnected() <-chan Reconnected { return view[Reconnected](r) }
+
+// Disconnected gives one event, the room's last, and is closed then; also when
+// it is called after the end. Done and Err tell the same without reading.
+func (r *Room) Disconnected() <-chan Disconnected { return view[Disconnected](r) }
 
 // view returns the channel of the room's events that are a T.
 func view[T any](r *Room) <-chan T {
