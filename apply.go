@@ -539,10 +539,10 @@ func (r *Room) localStopped(pub *LocalTrackPublication, err error) {
 	}
 }
 
-func (r *Room) localSized(pub *LocalTrackPublication, width, height int) {
+func (r *Room) localSized(e LocalTrackDimensionsChanged) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if pub.listed && !pub.gone && !r.loop.ended {
-		r.timeline.Append(LocalTrackDimensionsChanged{pub, width, height})
+	if pub := e.Publication; pub.listed && !pub.gone && !r.loop.ended {
+		r.timeline.Append(e)
 	}
 }

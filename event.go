@@ -95,9 +95,10 @@ type TrackStarted struct {
 
 // TrackDimensionsChanged: the size of the picture is known, or another.
 type TrackDimensionsChanged struct {
-	Track         *RemoteVideoTrack
-	Width, Height int // pixels
-	Participant   *RemoteParticipant
+	Track               *RemoteVideoTrack
+	Width, Height       int // pixels
+	OldWidth, OldHeight int // zero when it was not known before
+	Participant         *RemoteParticipant
 }
 
 // TrackPublishPriorityChanged: a publisher gave a track another priority.
@@ -163,8 +164,9 @@ type LocalTrackStopped struct {
 // LocalTrackDimensionsChanged: the picture of a published track of ours has a
 // size now, or another.
 type LocalTrackDimensionsChanged struct {
-	Publication   *LocalTrackPublication
-	Width, Height int // pixels
+	Publication         *LocalTrackPublication
+	Width, Height       int // pixels
+	OldWidth, OldHeight int // zero when it had none before
 }
 
 // TrackWarning: a published track of ours is in trouble on the server; Name is
@@ -200,7 +202,7 @@ type DominantSpeakerChanged struct {
 }
 
 // NetworkQualityLevelChanged: a participant's connection became better or
-// worse. Identity names it; our own counts too. Of several that wait to be
+// worse. SID is the participant's; our own counts too. Of several that wait to be
 // read, only the newest of each participant is kept.
 type NetworkQualityLevelChanged struct {
 	SID   string

@@ -472,7 +472,10 @@ func (p *LocalTrackPublication) note(err error) bool {
 
 func (p *LocalTrackPublication) sized(width, height int) {
 	size := uint64(width)<<32 | uint64(height)
-	if p.sender.size.Swap(size) != size {
-		p.room.post(func() { p.room.localSized(p, width, height) })
+	if old := p.sender.size.Swap(size); old != size {
+		e := LocalTrackDimensionsChanged{
+			Publication: p, Width: width, Height: height, OldWidth: int(old >> 32), OldHeight: int(uint32(old)),
+		}
+		p.room.post(func() { p.room.localSized(e) })
 	}
 }

@@ -369,7 +369,10 @@ func (r *Room) looked(m *remoteMedia, track RemoteTrack, video *RemoteVideoTrack
 		r.timeline.Append(TrackStarted{track, m.pub.participant})
 	}
 	if video != nil && (w != m.width || h != m.height) {
+		e := TrackDimensionsChanged{
+			Track: video, Width: w, Height: h, OldWidth: m.width, OldHeight: m.height, Participant: m.pub.participant,
+		}
 		m.width, m.height = w, h
-		r.timeline.Append(TrackDimensionsChanged{video, w, h, m.pub.participant})
+		r.timeline.Append(e)
 	}
 }

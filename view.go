@@ -195,7 +195,9 @@ func (p *RemoteParticipant) present(over bool) []Event {
 			events = append(events, TrackStarted{pub.track, p})
 		}
 		if v, ok := pub.track.(*RemoteVideoTrack); ok && v.width != 0 {
-			events = append(events, TrackDimensionsChanged{v, v.width, v.height, p})
+			events = append(events, TrackDimensionsChanged{
+				Track: v, Width: v.width, Height: v.height, Participant: p,
+			})
 		}
 	}
 	if p.state == StateReconnecting {
