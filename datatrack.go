@@ -69,6 +69,12 @@ func (t *LocalDataTrack) Name() string { return t.name }
 // Ordered reports whether messages arrive in the order in which they were sent.
 func (t *LocalDataTrack) Ordered() bool { return !t.rel.Unordered }
 
+// MaxPacketLifeTime returns the option of that name, or nil.
+func (t *LocalDataTrack) MaxPacketLifeTime() *time.Duration { return t.rel.MaxPacketLifeTime }
+
+// MaxRetransmits returns the option of that name, or nil.
+func (t *LocalDataTrack) MaxRetransmits() *uint16 { return t.rel.MaxRetransmits }
+
 // Reliable reports whether no limit on retransmission is set.
 func (t *LocalDataTrack) Reliable() bool {
 	return t.rel.MaxPacketLifeTime == nil && t.rel.MaxRetransmits == nil
