@@ -18,6 +18,7 @@ type room struct {
 	capacity  int
 
 	members  []*member        // in the order of joining
+	over     bool // it has ended; what is left in this turn finds nobody
 	reserved map[*peer]string // identities of those that are about to enter
 	tick     int              // counts what is told
 	idle     *time.Timer      // ends a room that nobody uses
@@ -81,6 +82,10 @@ func (r *room) run() {
 // reserve keeps a place for the peer, which must enter or cancel.
 func (r *room) reserve(p *peer) (err *signaling.Error) {
 	if !r.do(func() {
+		if r.over {
+			err = errRoomGone // it ended in the same turn
+			return
+		}
 		// Whoever comes for an identity that is here already takes its place.
 		if r.occupied(p.identity) >= r.capacity {
 			err = signaling.NewError(signaling.CodeMaxParticipantsExceeded)
@@ -262,6 +267,7 @@ func (r *room) endIfUnused() {
 }
 
 func (r *room) end() {
+	r.over = true
 	r.srv.forgetRoom(r)
 	r.stop()
 }
