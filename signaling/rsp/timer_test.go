@@ -383,7 +383,9 @@ func TestCanceledDialSaysGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := virtual(t, rsp.ServerOptions{})
 		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan struct{})
 		go func() {
+			defer close(served)
 			c := <-s.conns
 			_, _ = c.ReadJoin(t.Context(), nil)
 			cancel()
@@ -392,6 +394,7 @@ func TestCanceledDialSaysGoodbye(t *testing.T) {
 		}()
 		_, err := s.transport(rsp.Options{}).Dial(ctx, signaling.Join{Token: "token"})
 		require.ErrorIs(t, err, context.Canceled)
+		<-served
 	})
 }
 

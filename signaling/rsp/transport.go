@@ -116,11 +116,12 @@ func (t *Transport) Prepare(ctx context.Context, token string) ([]signaling.ICES
 }
 
 // Dial joins the room, or resumes the session, in one round trip after the
-// socket is open: the join rides in the first frame. It waits as long as the
-// server asks when the server is busy, unless the context ends before that. A
-// server that cannot be reached gives [signaling.CodeSignalingConnection], a
-// busy one [signaling.CodeServerBusy], a refusal the code that the server gave.
-// When the context ends Dial returns its error at once and leaves nothing
+// socket is open: the join rides in the first frame. When the server is busy
+// and says for how long, Dial waits and tries again; if the context's deadline
+// comes before that it returns [signaling.CodeServerBusy] with RetryAfter at
+// once. A server that cannot be reached gives
+// [signaling.CodeSignalingConnection], a refusal the code that the server gave.
+// When the context ends Dial returns its error within 100 ms and leaves nothing
 // behind.
 func (t *Transport) Dial(ctx context.Context, join signaling.Join) (signaling.Session, error) {
 	body, err := t.encodeJoin(join)

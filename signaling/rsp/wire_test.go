@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -157,7 +158,9 @@ func TestICEThenConnect(t *testing.T) {
 func TestICERefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := virtual(t, rsp.ServerOptions{})
+		served := make(chan struct{})
 		go func() {
+			defer close(served)
 			c := <-s.conns
 			_, err := c.ReadJoin(t.Context(), func(string) ([]signaling.ICEServer, *signaling.Error) {
 				return nil, signaling.NewError(signaling.CodeTokenExpired)
@@ -166,6 +169,7 @@ func TestICERefused(t *testing.T) {
 		}()
 		_, err := s.transport(rsp.Options{AcquireICE: true}).Prepare(t.Context(), "jwt")
 		requireCode(t, err, signaling.CodeTokenExpired)
+		<-served
 	})
 }
 
@@ -175,7 +179,9 @@ func TestPrepareAcquiresICE(t *testing.T) {
 		want := []signaling.ICEServer{
 			{URLs: []string{"stun:a"}}, {URLs: []string{"turn:b", "turns:c"}, Username: "u", Credential: "p"},
 		}
+		served := make(chan struct{})
 		go func() {
+			defer close(served)
 			c := <-s.conns
 			_, err := c.ReadJoin(t.Context(), func(string) ([]signaling.ICEServer, *signaling.Error) { return want, nil })
 			assert.ErrorIs(t, err, io.EOF)
@@ -186,6 +192,7 @@ func TestPrepareAcquiresICE(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		require.Zero(t, time.Since(begin))
+		<-served
 
 		got, err = s.transport(rsp.Options{}).Prepare(t.Context(), "jwt")
 		require.NoError(t, err)
@@ -261,7 +268,9 @@ func TestEveryCode(t *testing.T) {
 			refusal := signaling.NewError(code)
 			refusal.RetryAfter = 1500 * time.Millisecond
 			refusal.Reason = signaling.DisconnectProtocol
+			served := make(chan struct{})
 			go func() {
+				defer close(served)
 				c := <-s.conns
 				_, err := c.ReadJoin(t.Context(), nil)
 				assert.NoError(t, err)
@@ -270,6 +279,7 @@ func TestEveryCode(t *testing.T) {
 			}()
 			_, err := s.transport(rsp.Options{}).Dial(t.Context(), signaling.Join{})
 			require.Equal(t, refusal, requireCode(t, err, code))
+			<-served
 
 			session, c := s.accepted(t, rsp.Options{})
 			go c.End(refusal, "", 0)
@@ -525,7 +535,9 @@ func TestLeaveOfAStuckServerIsBounded(t *testing.T) {
 
 func TestOverTLS(t *testing.T) {
 	s := &testServer{conns: make(chan *rsp.ServerConn, 4)}
-	srv := httptest.NewTLSServer(s.handler(t, rsp.ServerOptions{}))
+	srv := httptest.NewUnstartedServer(s.handler(t, rsp.ServerOptions{}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused certificate
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	s.url = "wss" + strings.TrimPrefix(srv.URL, "https")
 	pool := x509.NewCertPool()
