@@ -1,0 +1,130 @@
+// Package front puts the reference server on a TCP port: an HTTP server with
+// bounds for strangers, TLS where there is a certificate, and an orderly end.
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/sfu"
+)
+
+// What a client that says nothing, or too much, can hold.
+const (
+	headerTime  = 2 * time.Second
+	headerBytes = 16 << 10
+	idleTime    = time.Minute
+)
+
+// tlsHello is how long a client behind TLS has for its first frame.
+const tlsHello = 5 * time.Second
+
+// Config says what is served where.
+type Config struct {
+	SFU sfu.Config
+	// Listen is the TCP address, as in 127.0.0.1:7880. With port 0 the system
+	// chooses one.
+	Listen string
+	// CertFile and KeyFile turn TLS on. Both or neither.
+	CertFile, KeyFile string
+	// Mount adds pages before the first request; it may be nil.
+	Mount func(*sfu.Server)
+}
+
+// Server is a running server. It owns the goroutine that accepts connections;
+// Shutdown ends it.
+type Server struct {
+	SFU *sfu.Server
+
+	web    *http.Server
+	ln     net.Listener
+	secure bool
+	failed chan error // one slot: what ended the accepting
+}
+
+// Start opens the ports and serves. Nothing is left open when it fails.
+func Start(cfg Config) (*Server, error) {
+	s := &Server{failed: make(chan error, 1)}
+	var certs *tls.Config
+	if cfg.CertFile != "" || cfg.KeyFile != "" {
+		if cfg.CertFile == "" || cfg.KeyFile == "" {
+			return nil, errors.New("TLS needs both a certificate and its key")
+		}
+		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("loading the TLS certificate: %w", err)
+		}
+		certs = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		s.secure = true
+		if cfg.SFU.Limits.HelloTimeout == 0 {
+			cfg.SFU.Limits.HelloTimeout = tlsHello
+		}
+	}
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen) // does not wait
+	if err != nil {
+		return nil, err
+	}
+	s.ln = ln
+	if s.SFU, err = sfu.New(cfg.SFU); err != nil {
+		_ = ln.Close() // nothing came through it
+		return nil, err
+	}
+	if cfg.Mount != nil {
+		cfg.Mount(s.SFU)
+	}
+	logger := cfg.SFU.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	var only http.Protocols
+	only.SetHTTP1(true) // a WebSocket takes over its connection
+	s.web = &http.Server{
+		Handler: s.SFU, TLSConfig: certs, Protocols: &only,
+		ReadHeaderTimeout: headerTime, MaxHeaderBytes: headerBytes, IdleTimeout: idleTime,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if s.secure {
+			s.failed <- s.web.ServeTLS(s.ln, "", "")
+			return
+		}
+		s.failed <- s.web.Serve(s.ln)
+	}()
+	return s, nil
+}
+
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// URL is the address of a page.
+func (s *Server) URL(path string) string { return s.url("http", path) }
+
+// SignalingURL is the address for clients.
+func (s *Server) SignalingURL() string { return s.url("ws", "/signaling") }
+
+func (s *Server) url(scheme, path string) string {
+	if s.secure {
+		scheme += "s"
+	}
+	host := s.Addr()
+	if a, ok := s.ln.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		host = fmt.Sprintf("localhost:%d", a.Port)
+	}
+	return scheme + "://" + host + path
+}
+
+// Failed tells when the server can accept no more connections, and why.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Shutdown tells every client that the server goes down and when to come back,
+// and returns when all of it has ended, or ctx.
+func (s *Server) Shutdown(ctx context.Context, retryAfter time.Duration) error {
+	err := s.SFU.Shutdown(ctx, retryAfter)
+	return errors.Join(err, s.web.Close())
+}
