@@ -289,8 +289,9 @@ type Subscribed struct {
 // Without slots, ID is the track part of a=msid in the server's description.
 // With slots, it is the mid of a receive section that the client offered ahead
 // of time, and From is the RTP sequence number with which this subscription
-// begins in that section: earlier packets belong to its former user. For data
-// tracks ID is the label of the data channel, always.
+// begins in that section: earlier packets belong to its former user. An empty
+// ID without an error waits for a section: the client should offer more. For
+// data tracks ID is the label of the data channel, always.
 type Subscription struct {
 	SID  string
 	ID   string

@@ -222,9 +222,6 @@ func (m *serverMessage) validate() error {
 			t := &s.Tracks[i]
 			c.id("subscribed sid", t.SID)
 			c.text("subscribed id", t.ID)
-			if t.ID == "" && t.Error == nil {
-				c.fail("subscribed track has neither an id nor an error")
-			}
 		}
 	}
 	if r := m.Recording; r != nil {
