@@ -1,22 +1,174 @@
 package sfu
 
 import (
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/sfu/admission"
 	"github.com/parley-rtc/parley/signaling"
+	"github.com/pion/webrtc/v4"
 )
 
-func checkSDP(sdp string, l *Limits) *signaling.Error {
-	if l.SDPBytes > 0 && len(sdp) > l.SDPBytes {
-		return signaling.NewError(signaling.CodeServerRemoteDescription)
-	}
-	return nil
+// gate bounds what clients of one network may do before they have shown a
+// token.
+type gate struct {
+	sockets *admission.Sockets // nil: no bound
+	joins   *admission.Rate
 }
 
-func (s *Server) filterSDP(sdp string) string { return sdp }
+func newGate(l *Limits) *gate {
+	g := &gate{}
+	if l.Sockets > 0 {
+		g.sockets = &admission.Sockets{PerNetwork: l.Sockets}
+	}
+	if l.JoinRate > 0 {
+		g.joins = &admission.Rate{PerSecond: l.JoinRate, Burst: max(int(2*l.JoinRate), 1)}
+	}
+	return g
+}
 
-func (s *Server) allowCandidate(candidate string, added *int) bool {
-	if s.cfg.Limits.Candidates > 0 && *added >= s.cfg.Limits.Candidates {
+// enter counts a socket, or refuses it.
+func (g *gate) enter(remote netip.Addr) (leave func(), ok bool) {
+	if g.sockets == nil {
+		return func() {}, true
+	}
+	return g.sockets.Acquire(remote)
+}
+
+// join counts a join or a resume, or refuses it.
+func (g *gate) join(remote netip.Addr) *signaling.Error {
+	if g.joins == nil {
+		return nil
+	}
+	ok, retryAfter := g.joins.Allow(remote, time.Now())
+	if ok {
+		return nil
+	}
+	err := signaling.NewError(signaling.CodeServerBusy)
+	err.RetryAfter = retryAfter
+	return err
+}
+
+// remoteAddr is the address in a request's RemoteAddr, or the invalid one.
+func remoteAddr(remote string) netip.Addr {
+	addr, _ := netip.ParseAddrPort(remote)
+	return addr.Addr()
+}
+
+// addressPolicy says where clients may make us send to.
+func (s *Server) addressPolicy() admission.AddressPolicy {
+	m := &s.cfg.Media
+	// Another network than the operating system's has no secrets to keep.
+	p := admission.AddressPolicy{AllowPrivate: m.AllowPrivate || m.Net != nil, AllowLoopback: m.Loopback}
+	add := func(ip net.IP) {
+		if a, ok := netip.AddrFromSlice(ip); ok {
+			p.Own = append(p.Own, a.Unmap())
+		}
+	}
+	for _, text := range slices.Concat(m.IPs, m.PublicIPs) {
+		add(net.ParseIP(text))
+	}
+	if m.Net == nil {
+		addrs, _ := net.InterfaceAddrs() // without them the rest still holds
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok {
+				add(n.IP)
+			}
+		}
+	}
+	return p
+}
+
+// admitted is a client's description that may be applied.
+type admitted struct {
+	sdp   string
+	ufrag string
+}
+
+// admitSDP checks a description of the client and takes out of it what may not
+// be used.
+func (l *link) admitSDP(sdp string) (admitted, *signaling.Error) {
+	limits := &l.peer.srv.cfg.Limits
+	summary, err := admission.CheckSDP(sdp, admission.Limits{Bytes: limits.SDPBytes, Sections: limits.Sections})
+	if err != nil {
+		return admitted{}, asError(err, signaling.CodeServerRemoteDescription)
+	}
+	most := limits.Candidates
+	if most < 0 {
+		most = len(sdp)
+	}
+	sdp, dropped := admission.FilterSDPCandidates(sdp, l.peer.srv.policy.Allows, most)
+	l.peer.srv.metrics.dropped.Add(float64(dropped))
+	for i := range summary.Sections {
+		if sec := &summary.Sections[i]; sec.HasSimulcastSIM() {
+			sdp = keepLayer(sdp, sec)
+		}
+	}
+	return admitted{sdp: sdp, ufrag: summary.Ufrag}, nil
+}
+
+// keepLayer takes all simulcast layers but the first out of a section: pion
+// takes a group of them for Plan B and refuses the description.
+func keepLayer(sdp string, sec *admission.Section) string {
+	first := decimal(sec.SIM[0])
+	var keep []string // SSRCs as they stand in lines
+	keep = append(keep, first)
+	for line := range strings.Lines(sdp) {
+		if group, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "a=ssrc-group:FID "); ok {
+			if f := strings.Fields(group); len(f) == 2 && f[0] == first {
+				keep = append(keep, f[1])
+			}
+		}
+	}
+	gone := func(ssrc uint32) bool { return !slices.Contains(keep, decimal(ssrc)) }
+	var out strings.Builder
+	for line := range strings.Lines(sdp) {
+		if !describesLayer(strings.TrimRight(line, "\r\n"), sec, gone) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+// describesLayer reports whether the line is about an SSRC of the section that
+// is gone, or about the group of layers.
+func describesLayer(line string, sec *admission.Section, gone func(uint32) bool) bool {
+	if group, ok := strings.CutPrefix(line, "a=ssrc-group:"); ok {
+		f := strings.Fields(group)
+		if len(f) < 2 || !slices.ContainsFunc(sec.SSRCs, func(n uint32) bool { return decimal(n) == f[1] }) {
+			return false
+		}
+		return f[0] == "SIM" || f[1] != decimal(sec.SIM[0])
+	}
+	value, ok := strings.CutPrefix(line, "a=ssrc:")
+	if !ok {
 		return false
 	}
-	*added++
-	return true
+	number, _, _ := strings.Cut(value, " ")
+	return slices.ContainsFunc(sec.SSRCs, func(n uint32) bool { return decimal(n) == number && gone(n) })
+}
+
+func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+// takeICE takes the candidates of an ice section.
+func (l *link) takeICE(ice *signaling.ICE) {
+	l.addCandidates(l.budget.Take(*ice, l.peer.srv.policy))
+}
+
+// addCandidates adds candidates that were let through.
+func (l *link) addCandidates(list []signaling.Candidate) {
+	if n := l.budget.Dropped(); n > l.dropped {
+		l.peer.srv.metrics.dropped.Add(float64(n - l.dropped))
+		l.dropped = n
+	}
+	for _, c := range list {
+		// A candidate that pion does not like is of no use, and harmless.
+		_ = l.pc.AddCandidate(webrtc.ICECandidateInit{
+			Candidate: c.Candidate, SDPMid: c.SDPMid, SDPMLineIndex: c.SDPMLineIndex, UsernameFragment: c.UsernameFragment,
+		})
+	}
 }

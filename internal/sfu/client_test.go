@@ -79,8 +79,8 @@ type client struct {
 	initial signaling.State
 
 	mu           sync.Mutex
-	changed      chan struct{} // closed and replaced with each change
-	participants []signaling.RemoteParticipant
+	changed      chan struct{}                       // closed and replaced with each change
+	participants []signaling.RemoteParticipant       // every section, in order
 	published    map[string]signaling.PublishedTrack // by id
 	subscribed   []signaling.Subscription
 	descriptions []signaling.Description

@@ -2,10 +2,12 @@ package sfu
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync/atomic"
 
 	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/sfu/admission"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/signaling"
 	"github.com/pion/webrtc/v4"
@@ -20,7 +22,8 @@ type link struct {
 
 	revision int // the latest used by either side
 	answer   *signaling.Description
-	remotes  map[string]*remoteICE // by ufrag
+	budget   admission.CandidateBudget
+	dropped  int // candidates, of the budget's count
 
 	sources  map[string]*source // by mid
 	inlets   map[string]*rtc.Inlet
@@ -39,8 +42,11 @@ type link struct {
 func (p *peer) newLink(id string) (*link, error) {
 	l := &link{
 		id: id, peer: p,
-		remotes: map[string]*remoteICE{}, sources: map[string]*source{}, inlets: map[string]*rtc.Inlet{},
+		sources: map[string]*source{}, inlets: map[string]*rtc.Inlet{},
 		wire: map[string]string{}, channels: map[string]*dataSource{},
+	}
+	if l.budget.PerGeneration = p.srv.cfg.Limits.Candidates; l.budget.PerGeneration < 0 {
+		l.budget.PerGeneration, l.budget.PerMessage = math.MaxInt, math.MaxInt
 	}
 	l.end, l.stop = context.WithCancel(context.Background())
 	pc, err := p.srv.api.NewPeer(rtc.PeerConfig{
@@ -69,12 +75,11 @@ func (l *link) close() {
 
 // takeOffer applies an offer of the client and returns the answer.
 func (l *link) takeOffer(sdp string) (answer string, fault *signaling.Error) {
-	cfg := &l.peer.srv.cfg
-	if err := checkSDP(sdp, &cfg.Limits); err != nil {
-		return "", err
+	offer, fault := l.admitSDP(sdp)
+	if fault != nil {
+		return "", fault
 	}
-	sdp, ufrag := l.filter(sdp)
-	if err := l.pc.SetRemoteOffer(sdp); err != nil {
+	if err := l.pc.SetRemoteOffer(offer.sdp); err != nil {
 		return "", signaling.Errorf(signaling.CodeServerRemoteDescription, "the offer cannot be applied: %w", err)
 	}
 	if err := l.fill(); err != nil {
@@ -85,7 +90,7 @@ func (l *link) takeOffer(sdp string) (answer string, fault *signaling.Error) {
 		return "", signaling.Errorf(signaling.CodeServerLocalDescription, "the answer cannot be made: %w", err)
 	}
 	l.readSections()
-	l.flushICE(ufrag)
+	l.addCandidates(l.budget.Begin(offer.ufrag, l.peer.srv.policy))
 	return answer, nil
 }
 

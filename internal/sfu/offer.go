@@ -128,11 +128,11 @@ func (p *peer) takeAnswer(d *signaling.Description) *signaling.Error {
 	if l.offers.pending == nil || l.offers.pending.Revision != d.Revision {
 		return nil // to an offer that was never made, or answered before
 	}
-	if err := checkSDP(d.SDP, &p.srv.cfg.Limits); err != nil {
-		return err
+	answer, fault := l.admitSDP(d.SDP)
+	if fault != nil {
+		return fault
 	}
-	sdp, ufrag := l.filter(d.SDP)
-	if err := l.pc.SetRemoteAnswer(sdp); err != nil {
+	if err := l.pc.SetRemoteAnswer(answer.sdp); err != nil {
 		return signaling.Errorf(signaling.CodeServerRemoteDescription, "the answer cannot be applied: %w", err)
 	}
 	l.offers.pending = nil
@@ -144,7 +144,7 @@ func (p *peer) takeAnswer(d *signaling.Description) *signaling.Error {
 	}
 	l.offers.told = nil
 	l.readSections()
-	l.flushICE(ufrag)
+	l.addCandidates(l.budget.Begin(answer.ufrag, p.srv.policy))
 	p.bind()
 	p.tellRoom()
 	p.assign()

@@ -18,7 +18,7 @@ type room struct {
 	capacity  int
 
 	members  []*member        // in the order of joining
-	over     bool // it has ended; what is left in this turn finds nobody
+	over     bool             // it has ended; what is left in this turn finds nobody
 	reserved map[*peer]string // identities of those that are about to enter
 	tick     int              // counts what is told
 	idle     *time.Timer      // ends a room that nobody uses

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/sfu/admission"
 	"github.com/parley-rtc/parley/signaling"
 	"github.com/parley-rtc/parley/signaling/accesstoken"
 	"github.com/pion/ice/v4"
@@ -104,6 +105,7 @@ type Server struct {
 	muxes    []ice.UDPMux // ours to close
 	metrics  *metrics
 	gate     *gate
+	policy   admission.AddressPolicy
 	pages    *http.ServeMux
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -129,7 +131,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, verifier: verifier, pages: http.NewServeMux(),
 		rooms: map[string]*room{}, sessions: map[string]*peer{},
 	}
-	s.gate = newGate(&s.cfg.Limits)
+	s.gate, s.policy = newGate(&s.cfg.Limits), s.addressPolicy()
 	if err := s.listenMedia(); err != nil {
 		return nil, fmt.Errorf("sfu: %w", err)
 	}

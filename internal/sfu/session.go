@@ -17,13 +17,14 @@ import (
 
 // serveSignaling takes one client's socket from its first byte to its last.
 func (s *Server) serveSignaling(w http.ResponseWriter, r *http.Request) {
-	visit, ok := s.gate.enter(r.RemoteAddr)
+	remote := remoteAddr(r.RemoteAddr)
+	leave, ok := s.gate.enter(remote)
 	if !ok {
 		s.metrics.refusals.WithLabelValues("sockets").Inc()
 		http.Error(w, "too many connections", http.StatusTooManyRequests)
 		return
 	}
-	defer visit.leave()
+	defer leave()
 	l := &s.cfg.Limits
 	conn, err := rsp.Upgrade(w, r, rsp.ServerOptions{
 		Logger: s.log, CheckOrigin: s.cfg.CheckOrigin,
@@ -46,10 +47,9 @@ func (s *Server) serveSignaling(w http.ResponseWriter, r *http.Request) {
 	if join.Resume != "" {
 		enter = s.resume
 	}
-	refusal := signaling.NewError(signaling.CodeServerBusy)
-	refusal.RetryAfter = time.Second
 	var p *peer
-	if visit.mayJoin() {
+	refusal := s.gate.join(remote)
+	if refusal == nil {
 		p, refusal = enter(conn, &join)
 	}
 	if refusal != nil {
