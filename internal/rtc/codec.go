@@ -20,13 +20,14 @@ type videoFormat struct {
 	pt, tx uint8 // payload type and that of its retransmissions
 }
 
-// The video formats that every connection offers, most preferred first.
+// The video formats that every connection offers, most preferred first. They
+// are few on purpose: what a description costs grows with the square of them.
+// A decoder goes by the parameter sets in the stream, so H.264 of a higher
+// profile travels under these two as well.
 var videoFormats = []videoFormat{
 	{media.VP8, "", 96, 97},
 	{media.H264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 102, 103},
 	{media.H264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 104, 105},
-	{media.H264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f", 106, 107},
-	{media.H264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f", 108, 109},
 	{media.VP9, "profile-id=0", 98, 99},
 	{media.AV1, "level-idx=5;profile=0;tier=0", 45, 46},
 	{media.H265, "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST", 49, 50},
