@@ -1,0 +1,262 @@
+//go:build e2e
+
+// Package browser_test runs the watch page, and recordings, in a real browser.
+// It needs Chromium, Node and the packages of package-lock.json:
+//
+//	apt-get install chromium nodejs npm
+//	npm ci --prefix internal/e2e/browser
+//	go test -tags e2e ./internal/e2e/browser/
+//
+// CHROMIUM names another browser than /usr/bin/chromium. Screenshots are kept
+// in the directory PARLEY_ARTIFACTS, if that is set.
+package browser_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const install = "install it as the comment of this package says"
+
+// tab is one browser with one page.
+type tab struct {
+	t    *testing.T
+	in   io.WriteCloser
+	out  *bufio.Scanner
+	dir  string
+	logs *logs
+}
+
+// logs collects what the driver and the page print.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// newTab starts a browser with a profile of its own.
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	chromium := os.Getenv("CHROMIUM")
+	if chromium == "" {
+		chromium = "/usr/bin/chromium"
+	}
+	_, err := os.Stat(chromium)
+	require.NoError(t, err, "there is no Chromium: %s", install)
+	node, err := exec.LookPath("node")
+	require.NoError(t, err, "there is no Node: %s", install)
+	_, err = os.Stat("node_modules/playwright-core/package.json")
+	require.NoError(t, err, "there is no playwright-core: %s", install)
+
+	b := &tab{t: t, logs: &logs{}, dir: os.Getenv("PARLEY_ARTIFACTS")}
+	if b.dir == "" {
+		b.dir = t.TempDir()
+	}
+	require.NoError(t, os.MkdirAll(b.dir, 0o755))
+	// Not the test's own directory: Chromium may still write when it is told
+	// to end, and what cannot be removed then is no failure.
+	profile, err := os.MkdirTemp("", "parley-chromium-")
+	require.NoError(t, err)
+	cmd := exec.Command(node, "driver.mjs", chromium, profile)
+	cmd.Stderr = b.logs
+	b.in, err = cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	b.out = bufio.NewScanner(out)
+	b.out.Buffer(nil, 16<<20)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		b.in.Close()
+		kill := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		kill.Stop()
+		_ = os.RemoveAll(profile)
+		if t.Failed() {
+			t.Logf("the browser said:\n%s", b.logs)
+		}
+		require.NoError(t, err, "the driver")
+	})
+	return b
+}
+
+// do has the driver work off a command, and reads its answer into value.
+func (b *tab) do(value any, command string, args map[string]any) {
+	b.t.Helper()
+	line := map[string]any{"command": command}
+	for k, v := range args {
+		line[k] = v
+	}
+	data, err := json.Marshal(line)
+	require.NoError(b.t, err)
+	_, err = b.in.Write(append(data, '\n'))
+	require.NoError(b.t, err, "the driver has ended")
+	stuck := time.AfterFunc(90*time.Second, func() { b.in.Close() })
+	defer stuck.Stop()
+	require.True(b.t, b.out.Scan(), "%s: the driver has ended: %v", command, b.out.Err())
+	var answer struct {
+		Value json.RawMessage `json:"value"`
+		Error string          `json:"error"`
+	}
+	require.NoError(b.t, json.Unmarshal(b.out.Bytes(), &answer))
+	if answer.Error != "" {
+		path := filepath.Join(b.dir, "failed-"+strings.ReplaceAll(b.t.Name(), "/", "-")+".png")
+		if command != "screenshot" && command != "open" {
+			b.screenshot(path, "")
+		}
+		require.FailNow(b.t, "the page is not as it should be", "%s %v: %s", command, args, answer.Error)
+	}
+	if value != nil {
+		require.NoError(b.t, json.Unmarshal(answer.Value, value), "%s: %s", command, answer.Value)
+	}
+}
+
+func (b *tab) open(url string) {
+	b.t.Helper()
+	var status int
+	b.do(&status, "open", map[string]any{"url": url})
+	require.Contains(b.t, []int{200, 206}, status, url)
+}
+
+// wait waits until the expression is true.
+func (b *tab) wait(expression string) {
+	b.t.Helper()
+	b.do(nil, "wait", map[string]any{"expression": expression, "timeout": 40_000})
+}
+
+func (b *tab) number(expression string) float64 {
+	b.t.Helper()
+	var n float64
+	b.do(&n, "eval", map[string]any{"expression": expression})
+	return n
+}
+
+func (b *tab) text(expression string) string {
+	b.t.Helper()
+	var s string
+	b.do(&s, "eval", map[string]any{"expression": expression})
+	return s
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.do(nil, "click", map[string]any{"selector": selector})
+}
+
+// rises waits until the number that the expression gives has grown by more
+// than least.
+func (b *tab) rises(expression string, least float64) {
+	b.t.Helper()
+	begin := b.number(expression)
+	b.wait(fmt.Sprintf("(%s) > %v", expression, begin+least))
+}
+
+// quiet checks that the page had nothing to complain of since the last time.
+func (b *tab) quiet(except ...string) {
+	b.t.Helper()
+	var list []string
+	b.do(&list, "complaints", nil)
+	for _, text := range list {
+		known := false
+		for _, e := range except {
+			known = known || strings.Contains(text, e)
+		}
+		require.True(b.t, known, "the page complains: %s", text)
+	}
+}
+
+func (b *tab) screenshot(path, selector string) {
+	b.t.Helper()
+	args := map[string]any{"path": path}
+	if selector != "" {
+		args["selector"] = selector
+	}
+	b.do(nil, "screenshot", args)
+}
+
+// picture takes a screenshot of an element, "" for the page, and keeps it under
+// a name.
+func (b *tab) picture(name, selector string) image.Image {
+	b.t.Helper()
+	path := filepath.Join(b.dir, name+".png")
+	b.screenshot(path, selector)
+	file, err := os.Open(path)
+	require.NoError(b.t, err)
+	defer file.Close()
+	img, err := png.Decode(file)
+	require.NoError(b.t, err)
+	return img
+}
+
+// lit is the share of the pixels that are not nearly black.
+func lit(img image.Image) float64 {
+	n := 0
+	each(img, func(_, _ int, c color.RGBA) {
+		if int(c.R)+int(c.G)+int(c.B) > 120 {
+			n++
+		}
+	})
+	return share(n, img)
+}
+
+// colors counts the colors, with four bits of each channel.
+func colors(img image.Image) int {
+	seen := map[[3]uint8]bool{}
+	each(img, func(_, _ int, c color.RGBA) { seen[[3]uint8{c.R >> 4, c.G >> 4, c.B >> 4}] = true })
+	return len(seen)
+}
+
+// differ is the share of the pixels that differ visibly between two pictures
+// of one size.
+func differ(t *testing.T, a, b image.Image) float64 {
+	t.Helper()
+	require.Equal(t, a.Bounds(), b.Bounds())
+	n := 0
+	each(a, func(x, y int, c color.RGBA) {
+		d := color.RGBAModel.Convert(b.At(x, y)).(color.RGBA)
+		if abs(c.R, d.R)+abs(c.G, d.G)+abs(c.B, d.B) > 60 {
+			n++
+		}
+	})
+	return share(n, a)
+}
+
+func abs(a, b uint8) int { return max(int(a), int(b)) - min(int(a), int(b)) }
+
+func share(n int, img image.Image) float64 {
+	return float64(n) / float64(img.Bounds().Dx()*img.Bounds().Dy())
+}
+
+func each(img image.Image, f func(x, y int, c color.RGBA)) {
+	r := img.Bounds()
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			f(x, y, color.RGBAModel.Convert(img.At(x, y)).(color.RGBA))
+		}
+	}
+}

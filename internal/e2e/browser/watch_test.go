@@ -1,0 +1,215 @@
+//go:build e2e
+
+package browser_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/media"
+)
+
+func tile(identity string) string { return fmt.Sprintf(`.tile[data-identity=%q]`, identity) }
+
+func shows(identity string) string {
+	return fmt.Sprintf(`document.querySelector('%s:not(.waiting)') !== null`, tile(identity))
+}
+
+func gone(identity string) string {
+	return fmt.Sprintf(`document.querySelector('%s') === null`, tile(identity))
+}
+
+func frames(identity string) string {
+	return fmt.Sprintf(`Number(document.querySelector('%s')?.dataset.frames ?? 0)`, tile(identity))
+}
+
+func packets(identity string) string {
+	return fmt.Sprintf(`Number(document.querySelector('audio[data-identity=%q]')?.dataset.packets ?? 0)`, identity)
+}
+
+const connected = `document.getElementById("status").classList.contains("connected")`
+
+// requireMoving checks with two screenshots that the video of somebody shows,
+// and moves.
+func requireMoving(t *testing.T, b *tab, name, identity string) {
+	t.Helper()
+	picture := tile(identity) + " video"
+	first := b.picture(name+"-1", picture)
+	b.rises(frames(identity), 10)
+	second := b.picture(name+"-2", picture)
+	for _, img := range []struct {
+		lit    float64
+		colors int
+	}{{lit(first), colors(first)}, {lit(second), colors(second)}} {
+		require.Greater(t, img.lit, 0.3, "%s is black", name)
+		require.Greater(t, img.colors, 8, "%s is empty", name)
+	}
+	require.Greater(t, differ(t, first, second), 0.002, "%s does not move", name)
+}
+
+func TestPagePlaysARoom(t *testing.T) {
+	w := newWorld(t)
+	data, err := parley.NewLocalDataTrack(&parley.DataTrackOptions{Name: "chat"})
+	require.NoError(t, err)
+	w.publish("alice", video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"), data)
+	w.publish("bob", video(t, media.H264, "screen"))
+
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(connected)
+	b.wait(shows("alice"))
+	b.wait(shows("bob"))
+
+	// Five seconds of 25 frames a second, less what one frame is worth.
+	b.rises(frames("alice"), 120)
+	b.rises(frames("bob"), 20)
+	requireMoving(t, b, "vp8", "alice")
+	requireMoving(t, b, "h264", "bob")
+	b.rises(packets("alice"), 20)
+
+	require.Equal(t, "lab", b.text(`document.getElementById("room").textContent`))
+	require.Contains(t, b.text(`document.querySelector('`+tile("alice")+` .numbers').textContent`), "320×240")
+	require.Contains(t, b.text(`document.querySelector('`+tile("bob")+` .numbers').textContent`), "H264")
+	require.NotContains(t, b.text(`location.href`), "token")
+
+	require.NoError(t, data.SendText(t.Context(), "<b>hello</b> from alice"))
+	b.wait(`document.getElementById("log").textContent.includes("<b>hello</b> from alice")`)
+	require.NoError(t, data.Send(t.Context(), []byte{0xca, 0xfe}))
+	b.wait(`document.getElementById("log").textContent.includes("2 bytes: ca fe")`)
+
+	// Sound is off until a click.
+	require.Equal(t, "true", b.text(`String(document.querySelector("audio").muted)`))
+	b.click("#sound")
+	require.Equal(t, "false", b.text(`String(document.querySelector("audio").muted)`))
+	b.wait(`document.querySelector("audio").currentTime > 0.5 && !document.querySelector("audio").paused`)
+	b.picture("room", "")
+	b.quiet()
+}
+
+func TestPeopleComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(`!document.getElementById("nobody").hidden`)
+	b.picture("empty", "")
+
+	alice := w.publish("alice", video(t, media.VP8, "camera"))
+	b.wait(shows("alice"))
+	alice.Disconnect()
+	b.wait(gone("alice"))
+	b.wait(`!document.getElementById("nobody").hidden`)
+
+	// More than the sections that the page offers at first, one of them used
+	// a second time.
+	for i := range 6 {
+		w.publish(fmt.Sprintf("guest %d", i), video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"))
+	}
+	for i := range 6 {
+		b.wait(shows(fmt.Sprintf("guest %d", i)))
+		b.wait(packets(fmt.Sprintf("guest %d", i)) + " > 0")
+	}
+	require.InDelta(t, 6, b.number(`document.querySelectorAll(".tile").length`), 0)
+	requireMoving(t, b, "sixth", "guest 5")
+	b.picture("six", "")
+	b.quiet()
+}
+
+func TestTracksComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	alice := w.publish("alice")
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(fmt.Sprintf(`document.querySelector('%s.waiting') !== null`, tile("alice")))
+	camera := video(t, media.VP8, "camera")
+	t.Cleanup(camera.Stop)
+	_, err := alice.LocalParticipant().PublishTrack(t.Context(), camera, nil)
+	require.NoError(t, err)
+	b.wait(shows("alice"))
+	camera.Disable()
+	b.wait(fmt.Sprintf(`document.querySelector('%s.waiting')?.textContent.includes("Paused")`, tile("alice")))
+	b.picture("paused", "")
+	camera.Enable()
+	b.wait(shows("alice"))
+	b.quiet()
+}
+
+func TestPageResumesAfterALostSocket(t *testing.T) {
+	w := newWorld(t)
+	w.publish("alice", video(t, media.VP8, "camera"))
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(shows("alice"))
+	// Whether the page sees the loss is a matter of ms, so that it writes down
+	// what it says.
+	b.text(`window.said = []; new MutationObserver(() => said.push(document.getElementById("status").className)).
+		observe(document.getElementById("status"), { attributes: true, childList: true, subtree: true }); ""`)
+	before := b.number(frames("alice"))
+	w.net.cut()
+	b.wait(`said.some((s) => s.includes("reconnecting")) && ` + connected)
+	b.rises(frames("alice"), 50)
+	require.Greater(t, b.number(frames("alice")), before, "the media connection was replaced")
+
+	// What happens afterwards arrives.
+	w.publish("bob", video(t, media.VP8, "camera"))
+	b.wait(shows("bob"))
+	b.quiet()
+}
+
+func TestPageComesBackToARestartedServer(t *testing.T) {
+	w := newWorld(t)
+	w.publish("alice", video(t, media.VP8, "camera"))
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(shows("alice"))
+	w.stop()
+	b.wait(`document.getElementById("status").classList.contains("reconnecting")`)
+	b.picture("reconnecting", "")
+	w.start()
+	b.wait(connected)
+	w.publish("carol", video(t, media.VP8, "camera"))
+	b.wait(shows("carol"))
+	requireMoving(t, b, "restarted", "carol")
+	b.quiet("WebSocket connection to")
+}
+
+func TestPageTellsWhyItEnds(t *testing.T) {
+	w := newWorld(t)
+	b := newTab(t)
+	b.open("http://" + w.addr + "/watch/#token=nonsense")
+	b.wait(`document.getElementById("why").textContent.includes("not valid")`)
+	b.picture("refused", "")
+
+	// The form takes another token.
+	b.click("#other")
+	b.do(nil, "fill", map[string]any{"selector": "#token", "text": w.token("viewer")})
+	b.picture("form", "")
+	b.click("form button")
+	b.wait(connected)
+
+	// The identity joins again, somewhere else.
+	w.publish("viewer")
+	b.wait(`document.getElementById("why").textContent.includes("opened elsewhere")`)
+	b.quiet()
+}
+
+// A server that makes the offers itself is understood as well.
+func TestPageWithoutSlots(t *testing.T) {
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.ServerOffers = true })
+	w.publish("alice", video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"))
+	b := newTab(t)
+	b.open(w.page("viewer"))
+	b.wait(shows("alice"))
+	for i := range 5 {
+		w.publish(fmt.Sprintf("guest %d", i), video(t, media.VP8, "camera"))
+	}
+	for i := range 5 {
+		b.wait(shows(fmt.Sprintf("guest %d", i)))
+	}
+	requireMoving(t, b, "no-slots", "guest 4")
+	b.rises(packets("alice"), 20)
+	b.quiet()
+}
