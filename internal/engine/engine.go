@@ -329,8 +329,10 @@ func (e *Engine) Flush() []signaling.PeerConnection {
 // Connection sums the connections' states up: the best of several counts.
 func (e *Engine) Connection() Connection {
 	c := Connection{State: StateNew}
-	for _, l := range e.links {
-		c.State = max(c.State, stateOf(l.peer))
+	for i, l := range e.links {
+		if s := stateOf(l.peer); i == 0 || s > c.State {
+			c.State = s
+		}
 		if pair := l.peer.CandidatePair(); pair != "" {
 			c.Pair = pair
 		}
