@@ -385,15 +385,17 @@ func (c *client) sees(identity string, state signaling.ParticipantState) (p sign
 	return p
 }
 
-// stream sends packets until the test ends or stop is called: key frames when
-// they are asked for, and first.
+// stream sends packets of one frame each, 200 a second, until the test ends or
+// stop is called.
 type stream struct {
-	stop func()
+	stop  func()
+	delta atomic.Bool // send no key frames
 }
 
 func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream {
 	c.t.Helper()
 	done, ended := make(chan struct{}), make(chan struct{})
+	s := &stream{stop: sync.OnceFunc(func() { close(done); <-ended })}
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(5 * time.Millisecond)
@@ -409,13 +411,17 @@ func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream
 			if !ok {
 				continue
 			}
-			_ = out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true},
-				[]byte{0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, byte(seq >> 8), byte(seq), 0, 0})
+			// A VP8 descriptor, a frame tag and, in a key frame, its start
+			// code; the picture's size tells which packet it is.
+			payload := []byte{0x10, 0x50, 1, 0, 0x9d, 0x01, 0x2a, byte(seq >> 8), byte(seq), 1, 0, 0}
+			if s.delta.Load() {
+				payload[1] |= 1
+			}
+			_ = out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true}, payload)
 			seq++
 			ts += 450
 		}
 	}()
-	s := &stream{stop: sync.OnceFunc(func() { close(done); <-ended })}
 	c.t.Cleanup(s.stop)
 	return s
 }
