@@ -91,6 +91,8 @@ type client struct {
 	done         chan struct{}
 
 	own     *signaling.Description // the offer that is out
+	pcID    string
+	restart bool // with the next offer
 	closing atomic.Bool
 	onOffer func(*signaling.Description) // on the receiving goroutine
 }
@@ -143,7 +145,7 @@ func (c *client) takeAnswer(d *signaling.Description) {
 
 func (c *client) sendDescription(kind signaling.DescriptionType, revision int, sdp string) {
 	_ = c.session.Send(signaling.Update{PeerConnections: []signaling.PeerConnection{{
-		ID: "pc", Description: &signaling.Description{Type: kind, Revision: revision, SDP: sdp},
+		ID: c.pcID, Description: &signaling.Description{Type: kind, Revision: revision, SDP: sdp},
 	}}})
 }
 
@@ -181,7 +183,15 @@ func (w *world) client(identity, room string) *client {
 		Participant: signaling.LocalParticipant{Revision: 1},
 		Subscribe:   signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{All: true}}},
 	}
-	pc, err := w.api.NewPeer(rtc.PeerConfig{MidPrefix: "c", Handler: rtc.Handler{
+	c.pcID, c.onOffer = "pc", c.answer
+	c.pc = c.newPeer()
+	w.t.Cleanup(c.close)
+	return c
+}
+
+func (c *client) newPeer() *rtc.Peer {
+	c.t.Helper()
+	pc, err := c.w.api.NewPeer(rtc.PeerConfig{MidPrefix: "c", Handler: rtc.Handler{
 		State: func() { c.change(func() {}) },
 		Inlet: func(in *rtc.Inlet) { c.change(func() { c.inlets[in.Mid()] = in }) },
 		Channel: func(dc *webrtc.DataChannel) {
@@ -192,10 +202,17 @@ func (w *world) client(identity, room string) *client {
 			c.change(func() { c.channels[label] = dc })
 		},
 	}})
-	require.NoError(w.t, err)
-	c.pc, c.onOffer = pc, c.answer
-	w.t.Cleanup(c.close)
-	return c
+	require.NoError(c.t, err)
+	return pc
+}
+
+// newConnection forgets the peer connection and begins another one.
+func (c *client) newConnection() {
+	require.NoError(c.t, c.pc.Close())
+	pc := c.newPeer()
+	c.change(func() {
+		c.pc, c.pcID, c.inlets, c.descriptions = pc, c.pcID+"'", map[string]*rtc.Inlet{}, nil
+	})
 }
 
 func (c *client) close() {
@@ -265,8 +282,9 @@ func (c *client) slot(kind media.Kind) string {
 
 func (c *client) offer() signaling.PeerConnection {
 	c.t.Helper()
-	sdp, err := c.pc.Offer(false)
+	sdp, err := c.pc.Offer(c.restart)
 	require.NoError(c.t, err)
+	c.restart = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	revision := 1
@@ -275,7 +293,7 @@ func (c *client) offer() signaling.PeerConnection {
 	}
 	// It is applied with its answer: an offer of the server may come before.
 	c.own = &signaling.Description{Type: signaling.DescriptionOffer, Revision: revision, SDP: sdp}
-	return signaling.PeerConnection{ID: "pc", Description: c.own}
+	return signaling.PeerConnection{ID: c.pcID, Description: c.own}
 }
 
 // dial joins with an offer of what was added so far.
