@@ -20,7 +20,7 @@ type side struct {
 	state    chan struct{}
 }
 
-func newSide(t *testing.T, api *API, prefix string) *side {
+func newSide(t testing.TB, api *API, prefix string) *side {
 	t.Helper()
 	s := &side{
 		inlets: make(chan *Inlet, 16), channels: make(chan *webrtc.DataChannel, 16), state: make(chan struct{}, 64),
@@ -49,7 +49,7 @@ func loopback(t *testing.T) *API {
 }
 
 // join negotiates as client and server do: one offer, one answer.
-func join(t *testing.T, client, server *side) {
+func join(t testing.TB, client, server *side) {
 	t.Helper()
 	offer, err := client.Offer(false)
 	require.NoError(t, err)
