@@ -136,10 +136,11 @@ func (b *tab) do(value any, command string, args map[string]any) {
 	}
 }
 
-func (b *tab) open(url string) {
+// open opens a page, and runs the script before any of the page's own.
+func (b *tab) open(url, first string) {
 	b.t.Helper()
 	var status int
-	b.do(&status, "open", map[string]any{"url": url})
+	b.do(&status, "open", map[string]any{"url": url, "first": first})
 	require.Contains(b.t, []int{200, 206}, status, url)
 }
 

@@ -34,9 +34,10 @@ function complain(text) {
 }
 
 const commands = {
-  async open({ url }) {
+  async open({ url, first }) {
     await page?.close({ runBeforeUnload: false });
     page = await context.newPage();
+    if (first) await page.addInitScript(first);
     page.on("pageerror", (err) => complain(`error: ${err.stack ?? err}`));
     page.on("console", (message) => {
       const text = `${message.type()}: ${message.text()} (${message.location().url})`;

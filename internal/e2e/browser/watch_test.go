@@ -4,6 +4,8 @@ package browser_test
 
 import (
 	"fmt"
+	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +61,7 @@ func TestPagePlaysARoom(t *testing.T) {
 	w.publish("bob", video(t, media.H264, "screen"))
 
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(connected)
 	b.wait(shows("alice"))
 	b.wait(shows("bob"))
@@ -86,14 +88,20 @@ func TestPagePlaysARoom(t *testing.T) {
 	b.click("#sound")
 	require.Equal(t, "false", b.text(`String(document.querySelector("audio").muted)`))
 	b.wait(`document.querySelector("audio").currentTime > 0.5 && !document.querySelector("audio").paused`)
+	b.wait(fmt.Sprintf(`document.querySelector('%s.speaking') !== null`, tile("alice")))
 	b.picture("room", "")
+	b.do(nil, "scheme", map[string]any{"scheme": "dark"})
+	b.picture("room-dark", "")
+	b.do(nil, "size", map[string]any{"width": 400, "height": 800})
+	b.wait(`document.documentElement.scrollWidth <= 400`)
+	b.picture("room-narrow", "")
 	b.quiet()
 }
 
 func TestPeopleComeAndGo(t *testing.T) {
 	w := newWorld(t)
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(`!document.getElementById("nobody").hidden`)
 	b.picture("empty", "")
 
@@ -122,7 +130,7 @@ func TestTracksComeAndGo(t *testing.T) {
 	w := newWorld(t)
 	alice := w.publish("alice")
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(fmt.Sprintf(`document.querySelector('%s.waiting') !== null`, tile("alice")))
 	camera := video(t, media.VP8, "camera")
 	t.Cleanup(camera.Stop)
@@ -141,7 +149,7 @@ func TestPageResumesAfterALostSocket(t *testing.T) {
 	w := newWorld(t)
 	w.publish("alice", video(t, media.VP8, "camera"))
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(shows("alice"))
 	// Whether the page sees the loss is a matter of ms, so that it writes down
 	// what it says.
@@ -159,11 +167,61 @@ func TestPageResumesAfterALostSocket(t *testing.T) {
 	b.quiet()
 }
 
+// TestPageRestartsICE lets no packet through until the page has noticed, and
+// then some.
+func TestPageRestartsICE(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	wire := &deaf{PacketConn: conn}
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.Media = sfu.Media{Conn: wire, Loopback: true} })
+	w.publish("alice", video(t, media.VP8, "camera"))
+	b := newTab(t)
+	b.open(w.page("viewer"), `window.restarts = 0;
+		const offer = RTCPeerConnection.prototype.createOffer;
+		RTCPeerConnection.prototype.createOffer = function (options) {
+			if (options?.iceRestart) restarts++;
+			return offer.call(this, options);
+		};`)
+	b.wait(shows("alice"))
+	require.Zero(t, b.number("restarts"))
+	wire.down.Store(true)
+	b.wait(`document.getElementById("state").textContent === "Media is interrupted"`)
+	b.wait("restarts > 0")
+	b.picture("interrupted", "")
+	wire.down.Store(false)
+	b.wait(`document.getElementById("state").textContent === "Connected"`)
+	b.rises(frames("alice"), 25)
+	b.quiet()
+}
+
+// deaf is a socket that hears and says nothing while it is down.
+type deaf struct {
+	net.PacketConn
+	down atomic.Bool
+}
+
+func (d *deaf) ReadFrom(p []byte) (int, net.Addr, error) {
+	for {
+		n, addr, err := d.PacketConn.ReadFrom(p)
+		if err != nil || !d.down.Load() {
+			return n, addr, err
+		}
+	}
+}
+
+func (d *deaf) WriteTo(p []byte, addr net.Addr) (int, error) {
+	if d.down.Load() {
+		return len(p), nil
+	}
+	return d.PacketConn.WriteTo(p, addr)
+}
+
 func TestPageComesBackToARestartedServer(t *testing.T) {
 	w := newWorld(t)
 	w.publish("alice", video(t, media.VP8, "camera"))
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(shows("alice"))
 	w.stop()
 	b.wait(`document.getElementById("status").classList.contains("reconnecting")`)
@@ -179,7 +237,7 @@ func TestPageComesBackToARestartedServer(t *testing.T) {
 func TestPageTellsWhyItEnds(t *testing.T) {
 	w := newWorld(t)
 	b := newTab(t)
-	b.open("http://" + w.addr + "/watch/#token=nonsense")
+	b.open("http://"+w.addr+"/watch/#token=nonsense", "")
 	b.wait(`document.getElementById("why").textContent.includes("not valid")`)
 	b.picture("refused", "")
 
@@ -201,7 +259,7 @@ func TestPageWithoutSlots(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.ServerOffers = true })
 	w.publish("alice", video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"))
 	b := newTab(t)
-	b.open(w.page("viewer"))
+	b.open(w.page("viewer"), "")
 	b.wait(shows("alice"))
 	for i := range 5 {
 		w.publish(fmt.Sprintf("guest %d", i), video(t, media.VP8, "camera"))
