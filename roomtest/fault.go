@@ -47,6 +47,16 @@ func (s *Server) DropSignaling(name string) {
 	}
 }
 
+// SwitchNetwork moves the participant with the name to another network, from
+// Wi-Fi to mobile: all its addresses are replaced, and what is connected from
+// the old ones falls silent. Only virtual networks can do it.
+func (s *Server) SwitchNetwork(name string) {
+	s.tb.Helper()
+	if st := s.known("SwitchNetwork", name); st != nil && !st.move() {
+		s.tb.Errorf("roomtest: SwitchNetwork(%q): there is one loopback network only; use NewVirtual", name)
+	}
+}
+
 func (s *Server) known(fault, name string) station {
 	s.tb.Helper()
 	s.mu.Lock()

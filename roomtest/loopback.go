@@ -127,6 +127,8 @@ func (st *loopbackStation) loss(permille int) {
 	st.impair(func(f *faultnet.Faults) { f.Loss = permille })
 }
 
+func (st *loopbackStation) move() bool { return false }
+
 func (st *loopbackStation) impair(change func(*faultnet.Faults)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()

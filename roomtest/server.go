@@ -43,7 +43,7 @@ type Server struct {
 	sfu      *sfu.Server // nil: killed
 	refuse   func(identity, trackName string) error
 	stations map[string]station
-	visitors map[*http.Request]struct{}
+	visitors int           // requests, each as long as its signaling connection
 	left     chan struct{} // a visitor left
 }
 
@@ -69,6 +69,8 @@ type station interface {
 	loss(permille int)
 	// reset breaks the signaling connections and says how many there were.
 	reset() int
+	// move changes the addresses; false means that it cannot.
+	move() bool
 }
 
 // NewServer starts a server on the loopback interface, on ports that the
@@ -114,7 +116,7 @@ func start(tb testing.TB, opts Options, n network) *Server {
 	tb.Helper()
 	s := &Server{
 		tb: tb, opts: opts, key: accesstoken.NewKey(), network: n,
-		stations: map[string]station{}, visitors: map[*http.Request]struct{}{}, left: make(chan struct{}, 1),
+		stations: map[string]station{}, left: make(chan struct{}, 1),
 	}
 	ln, err := n.listen()
 	if err != nil {
@@ -162,7 +164,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	srv := s.sfu
 	if srv != nil {
-		s.visitors[r] = struct{}{}
+		s.visitors++
 	}
 	s.mu.Unlock()
 	if srv == nil {
@@ -170,7 +172,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		s.mu.Lock()
-		delete(s.visitors, r)
+		s.visitors--
 		s.mu.Unlock()
 		select {
 		case s.left <- struct{}{}:

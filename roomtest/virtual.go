@@ -2,7 +2,9 @@ package roomtest
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,12 +18,31 @@ import (
 type virtual struct {
 	world *faultnet.World
 	host  *faultnet.Host // the server's
+
+	mu       sync.Mutex
+	stations int
 }
 
 func newVirtual(tb testing.TB, o Options) network {
 	tb.Helper()
 	w := faultnet.NewWorld(tb, faultnet.WorldConfig{OneWay: o.Latency, Jitter: o.Jitter, Seed: o.Seed})
-	return &virtual{world: w, host: w.Host("server")}
+	v := &virtual{world: w}
+	v.host = v.newHost("server")
+	return v
+}
+
+// mediaLag is how much later than signaling media arrives.
+//
+// When both sides of a media connection are closed in the same instant, pion
+// may wait for a timer while another goroutine waits for its lock, which stops
+// the time of a bubble for ever. What closes both is signaling; with this lag
+// the other side's last packet comes when ours is closed.
+const mediaLag = 137 * time.Microsecond
+
+func (v *virtual) newHost(name string) *faultnet.Host {
+	h := v.world.Host(name)
+	h.Impair(func(_, receive *faultnet.Faults) { receive.Delay += mediaLag })
+	return h
 }
 
 func (v *virtual) listen() (net.Listener, error) { return v.host.Listen("tcp", ":80") }
@@ -33,7 +54,12 @@ func (v *virtual) media() (sfu.Media, error) {
 func (v *virtual) mute(on bool) { v.host.BlockUDP(on) }
 
 func (v *virtual) station(name string) (station, error) {
-	return &virtualStation{host: v.world.Host(name)}, nil
+	st := &virtualStation{host: v.newHost(name)}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.stations++
+	st.number = v.stations
+	return st, nil
 }
 
 // lingerTime is longer than a room that has ended keeps its last events for
@@ -49,6 +75,10 @@ func (v *virtual) close() {
 type virtualStation struct {
 	host *faultnet.Host
 	lines
+	number int // among those of the network
+
+	mu    sync.Mutex
+	moves int
 }
 
 func (st *virtualStation) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -64,3 +94,12 @@ func (st *virtualStation) configure(e *webrtc.SettingEngine) { e.SetNet(st.host)
 func (st *virtualStation) cut(on bool) { st.host.SetBlackhole(on) }
 
 func (st *virtualStation) loss(permille int) { st.host.SetLoss(permille) }
+
+// move goes through the addresses of networks that nobody else has.
+func (st *virtualStation) move() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.moves++
+	st.host.SwitchAddress(fmt.Sprintf("9.%d.%d.%d", st.number/250, st.number%250, st.moves%250+1))
+	return true
+}
