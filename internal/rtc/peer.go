@@ -130,14 +130,16 @@ func (p *Peer) spawn(f func()) {
 }
 
 // Close ends the connection and waits for its goroutines. It is idempotent
-// and must not be called from a Handler.
+// and must not be called from a Handler. Pion's own last goroutine, that of the
+// ICE keepalives, ends with its next tick, half a second later at most: waiting
+// for it would make every leaving that slow.
 func (p *Peer) Close() error {
 	var err error
 	p.once.Do(func() {
 		p.gate.Lock()
 		close(p.done)
 		p.gate.Unlock()
-		err = p.pc.GracefulClose()
+		err = p.pc.Close()
 		p.wg.Wait()
 	})
 	return err
