@@ -83,7 +83,7 @@ export class Tile {
     if (!before || time <= before.time || bytes < before.bytes || !this.#playing) return 0;
     const seconds = (time - before.time) / 1000;
     const bps = ((bytes - before.bytes) * 8) / seconds;
-    const fps = Math.round((frames - before.frames) / seconds);
+    const fps = Math.round(report.framesPerSecond ?? (frames - before.frames) / seconds);
     const size = report.frameWidth ? `${report.frameWidth}×${report.frameHeight} · ` : "";
     this.#numbers.textContent = `${size}${fps} fps · ${bitrate(bps)}${codec ? ` · ${codec}` : ""}`;
     return bps;
