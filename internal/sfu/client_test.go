@@ -87,6 +87,7 @@ type client struct {
 	inlets       map[string]*rtc.Inlet
 	channels     map[string]*webrtc.DataChannel
 	messages     map[string][]webrtc.DataChannelMessage
+	shut         []string // labels of own channels that were closed
 	err          error
 	done         chan struct{}
 

@@ -79,14 +79,16 @@ func (p *peer) run() {
 	for _, s := range p.subs {
 		p.drop(s)
 	}
-	if p.link != nil {
-		p.link.close()
-	}
+	// The reason first: a media connection that is closed before looks like a
+	// broken one to the client.
 	if p.conn != nil {
 		if p.ending != nil {
 			p.ending(p.conn)
 		}
 		p.conn.Close()
+	}
+	if p.link != nil {
+		p.link.close()
 	}
 }
 
