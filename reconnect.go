@@ -16,6 +16,10 @@ const (
 	backoffStart          = 80 * time.Millisecond
 	backoffFactor         = 1.5
 	backoffMost           = 10 * time.Second
+	// settleTime is how long a session has to last before the attempt after it
+	// is the first again. Servers that let everybody in and out at once would
+	// be asked without end.
+	settleTime = time.Second
 	// restartTick is the pace at which lost media is looked after, with up to
 	// half of it added at random. Every restartTurns ticks ICE is restarted
 	// again, which leaves a slow path the time to be found.
@@ -24,6 +28,9 @@ const (
 	// deafTurns is after how many ticks without an answer to the restart the
 	// signaling connection is suspected too.
 	deafTurns = 2
+	// byeTime is what the server has for saying why it closed the media
+	// connection.
+	byeTime = 500 * time.Millisecond
 )
 
 // reconnect is how a room is brought back. There are two things that can be
@@ -43,7 +50,8 @@ type reconnect struct {
 	rejoined bool // while the first state after that is applied
 	renew    bool // ask for a new token first
 	dialing  bool
-	tries    int // in a row, for the backoff
+	tries    int       // in a row, for the backoff
+	begun    time.Time // when the last session began
 
 	deadline, restart, retry *time.Timer
 }
@@ -65,6 +73,11 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	again := r.State() == StateReconnecting
 	l.session, l.sessionID, l.caps = s, state.Session, state.Capabilities
 	l.generation++
+	l.re.begun = time.Now()
+	if why := r.strange(state, fresh); why != "" {
+		r.end(wrap("%w", signaling.Errorf(signaling.CodeSignalingIncomingInvalid, "%s", why)), ReasonProtocol)
+		return
+	}
 	if fresh {
 		l.publishedRev, l.subscribedRev, l.recordingRev, l.warningsRev = 0, 0, 0, 0
 		clear(l.seen)
@@ -91,7 +104,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	r.mu.Unlock()
 	l.engine.SetQuiet(l.caps.Slots)
 	l.dirty = l.dirty || l.revision != join.Participant.Revision
-	l.re.sigDown, l.re.fresh, l.re.tries = false, false, 0
+	l.re.sigDown, l.re.fresh = false, false
 	r.apply(state.Update)
 	if l.re.rejoined {
 		l.re.rejoined = false
@@ -99,6 +112,20 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	}
 	r.read(s, l.generation)
 	r.look()
+}
+
+// strange tells what is wrong with the state that a server answered with, or
+// "". A session that is resumed stays where and whose it was.
+func (r *Room) strange(s signaling.State, fresh bool) string {
+	switch {
+	case fresh && s.Participant.SID == "":
+		return "the server does not say who we are"
+	case !fresh && s.Room.SID != "" && s.Room.SID != r.SID():
+		return "the server resumed the session in another room"
+	case !fresh && s.Participant.SID != "" && s.Participant.SID != r.local.SID():
+		return "the server resumed the session of another participant"
+	}
+	return ""
 }
 
 // read follows a session until it ends.
@@ -140,6 +167,9 @@ func (r *Room) sessionLost(err error) {
 	}
 	l.generation++
 	l.re.last = err
+	if time.Since(l.re.begun) >= settleTime {
+		l.re.tries = 0
+	}
 	var e *signaling.Error
 	if !errors.As(err, &e) {
 		e = signaling.Errorf(signaling.CodeSignalingDisconnected, "%w", err)
@@ -345,8 +375,8 @@ func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
 	switch {
 	case join.Resume != "" && e.Cause == nil &&
 		(e.Code == signaling.CodeSignalingDisconnected || e.Code == signaling.CodeParticipantNotFound):
-		l.re.fresh, l.re.tries = true, 0
-		r.dial(0)
+		l.re.fresh, l.re.dialing = true, true
+		r.dialNow() // the server is there
 	case e.Code == signaling.CodeTokenExpired && r.opts.RefreshToken != nil && !l.re.renew:
 		l.re.renew = true
 		r.dial(0)
@@ -421,6 +451,16 @@ func (r *Room) connectionChanged() {
 			l.re.mediaDown, l.re.deaf, l.re.turns = true, 0, 0
 			r.restartICE()
 		}
+	case engine.StateClosed:
+		// The server ended it, and is about to say why. If it does not, it
+		// has lost us.
+		if l.re.restart == nil {
+			l.re.restart = r.after(byeTime, func() {
+				if !l.ended && l.engine.Connection().State == engine.StateClosed {
+					r.mediaBroken(signaling.NewError(signaling.CodeMediaConnection))
+				}
+			})
+		}
 	case engine.StateDTLSFailed:
 		r.end(wrap("%w", signaling.NewError(signaling.CodeMediaDTLSFailed)), "")
 	case engine.StateNew:
@@ -494,6 +534,6 @@ func (r *Room) mediaBroken(err error) {
 	l.re.last = err
 	l.re.fresh = true
 	if l.session != nil {
-		r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
+		r.sessionLost(err)
 	}
 }

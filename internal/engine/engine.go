@@ -197,7 +197,7 @@ func (e *Engine) Apply(list []signaling.PeerConnection, full bool) error {
 	for _, pc := range list {
 		l := e.link(pc.ID)
 		if l == nil {
-			if pc.Description == nil || pc.Description.Type == signaling.DescriptionClose || len(e.links) >= 64 {
+			if pc.Description == nil || pc.Description.Type != signaling.DescriptionOffer || len(e.links) >= 64 {
 				continue
 			}
 			var err error
@@ -356,6 +356,7 @@ type State int
 // The states.
 const (
 	StateDTLSFailed State = iota // for good
+	StateClosed                  // the other side closed it, or we did
 	StateFailed                  // ICE found no way
 	StateDown                    // ICE had a way and lost it
 	StateNew                     // not connected yet
@@ -363,12 +364,15 @@ const (
 )
 
 func (s State) String() string {
-	return [...]string{"dtls failed", "ice failed", "disconnected", "connecting", "connected"}[s]
+	return [...]string{"dtls failed", "closed", "ice failed", "disconnected", "connecting", "connected"}[s]
 }
 
 func stateOf(p *rtc.Peer) State {
+	if p.State() == webrtc.PeerConnectionStateClosed || p.ICEState() == webrtc.ICEConnectionStateClosed {
+		return StateClosed // pion closes all of it when DTLS is closed
+	}
 	switch p.ICEState() {
-	case webrtc.ICEConnectionStateFailed, webrtc.ICEConnectionStateClosed:
+	case webrtc.ICEConnectionStateFailed:
 		return StateFailed
 	case webrtc.ICEConnectionStateDisconnected:
 		return StateDown
@@ -376,7 +380,7 @@ func stateOf(p *rtc.Peer) State {
 		switch p.State() {
 		case webrtc.PeerConnectionStateConnected:
 			return StateConnected
-		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
+		case webrtc.PeerConnectionStateFailed:
 			return StateDTLSFailed
 		}
 	}
