@@ -93,10 +93,10 @@ func (d *demoFlags) config(stderr io.Writer) (cfg demo.Config, err error) {
 	if cfg.Logger, err = d.log.logger(stderr); err != nil {
 		return cfg, err
 	}
-	if cfg.Video, err = openMedia("video", d.video, media.Video); err != nil {
+	if cfg.Video, err = openMedia("video", d.video, media.Video, true); err != nil {
 		return cfg, err
 	}
-	if cfg.Audio, err = openMedia("audio", d.audio, media.Audio); err != nil {
+	if cfg.Audio, err = openMedia("audio", d.audio, media.Audio, true); err != nil {
 		return cfg, errors.Join(err, closeSource(cfg.Video))
 	}
 	if d.dir == "" {
@@ -108,12 +108,12 @@ func (d *demoFlags) config(stderr io.Writer) (cfg demo.Config, err error) {
 	return cfg, nil
 }
 
-// openMedia opens a file for publishing, over and over; nil without a path.
-func openMedia(flag, path string, kind media.Kind) (media.Source, error) {
+// openMedia opens a file for publishing; nil without a path.
+func openMedia(flag, path string, kind media.Kind, loop bool) (media.Source, error) {
 	if path == "" {
 		return nil, nil
 	}
-	src, err := file.Open(path, &file.Options{Loop: true})
+	src, err := file.Open(path, &file.Options{Loop: loop})
 	if err != nil {
 		return nil, usagef("--%s: %w", flag, err)
 	}

@@ -30,7 +30,7 @@ const iceServersKey = "ice_servers"
 var serveSettings = append([]string{
 	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max",
 	"allow-private", "origin", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
-	"session-timeout", "empty-room-timeout", "retry-after", "max-joins-per-second", "max-sockets-per-ip",
+	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
 	"max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
 }, keySettings...)
 
@@ -83,6 +83,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&c.Region, "region", "", "name of the place, for clients that show it")
 	f.DurationVar(&c.SessionTimeout, "session-timeout", 30*time.Second, "how long a vanished client keeps its place")
 	f.DurationVar(&c.EmptyRoomTimeout, "empty-room-timeout", 5*time.Minute, "how long a created room may stay empty")
+	f.BoolVar(&s.front.NoPages, "no-pages", false, "leave out the page at /watch/, where a browser watches a room")
 	f.DurationVar(&s.retryAfter, "retry-after", time.Second, "when clients are to come back after a shutdown")
 	f.Float64Var(&c.Limits.JoinRate, "max-joins-per-second", 10, "joins of one address; -1: any")
 	f.IntVar(&c.Limits.Sockets, "max-sockets-per-ip", 100, "open connections of one address; -1: any")
@@ -250,5 +251,6 @@ func (s *serveFlags) developmentKeys() (accesstoken.Key, bool) {
 
 func greet(w io.Writer, srv *front.Server) {
 	fmt.Fprintf(w, "signaling at %s\n", srv.SignalingURL())
+	fmt.Fprintf(w, "a page to watch a room at %s\n", srv.WatchURL("TOKEN"))
 	fmt.Fprintf(w, "health at %s, figures at %s\n", srv.URL("/healthz"), srv.URL("/metrics"))
 }

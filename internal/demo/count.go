@@ -82,10 +82,11 @@ func (c *call) started(t parley.RemoteTrack) {
 	}
 }
 
-// arrived takes a sample at the subscriber.
-func (c *call) arrived(t parley.RemoteTrack, _ media.Sample) {
+// arrived takes a sample at the subscriber. It counts from the first key frame
+// on, as players and recordings do.
+func (c *call) arrived(t parley.RemoteTrack, s media.Sample) {
 	c.mu.Lock()
-	if _, a := c.of(t); a != nil {
+	if _, a := c.of(t); a != nil && (s.Keyframe || a.count > 0) {
 		a.count++
 	}
 	c.mu.Unlock()

@@ -47,8 +47,6 @@ type Config struct {
 	// Dir is where the recording goes.
 	Dir    string
 	Logger *slog.Logger
-	// Mount adds pages to the server; nil adds none.
-	Mount func(*sfu.Server)
 
 	// Started is told the address of the page to watch at, Progress how it
 	// goes, each second, and RecordingFailed the first trouble of the
@@ -88,7 +86,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	defer c.audio.Close()
 	key := accesstoken.NewKey()
 	srv, err := front.Start(front.Config{
-		Listen: cfg.Listen, Mount: cfg.Mount,
+		Listen: cfg.Listen,
 		SFU: sfu.Config{
 			AccountSID: key.AccountSID, Keys: map[string]accesstoken.Secret{key.SID: key.Secret},
 			Media: sfu.Media{Loopback: true}, Logger: cfg.Logger,
@@ -144,7 +142,7 @@ func (c *call) run(ctx context.Context, srv *front.Server, key accesstoken.Key) 
 		return err
 	}
 	if c.cfg.Started != nil {
-		c.cfg.Started(srv.URL("/watch/#token=" + watch))
+		c.cfg.Started(srv.WatchURL(watch))
 	}
 	if err := c.publish(ctx, sign); err != nil {
 		return ignoreEnd(ctx, err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/internal/watch"
 )
 
 // What a client that says nothing, or too much, can hold.
@@ -33,8 +34,8 @@ type Config struct {
 	Listen string
 	// CertFile and KeyFile turn TLS on. Both or neither.
 	CertFile, KeyFile string
-	// Mount adds pages before the first request; it may be nil.
-	Mount func(*sfu.Server)
+	// NoPages leaves the page out at which a browser watches a room.
+	NoPages bool
 }
 
 // Server is a running server. It owns the goroutine that accepts connections;
@@ -75,8 +76,8 @@ func Start(cfg Config) (*Server, error) {
 		_ = ln.Close() // nothing came through it
 		return nil, err
 	}
-	if cfg.Mount != nil {
-		cfg.Mount(s.SFU)
+	if !cfg.NoPages {
+		s.SFU.Handle("/watch/", watch.Handler())
 	}
 	logger := cfg.SFU.Logger
 	if logger == nil {
@@ -101,6 +102,10 @@ func Start(cfg Config) (*Server, error) {
 
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// WatchURL is the address at which a browser watches a room. The token is in
+// the fragment, which browsers keep to themselves.
+func (s *Server) WatchURL(token string) string { return s.URL("/watch/") + "#token=" + token }
 
 // URL is the address of a page.
 func (s *Server) URL(path string) string { return s.url("http", path) }
