@@ -235,15 +235,19 @@ func (c *client) change(f func()) {
 	c.changed = make(chan struct{})
 }
 
+func (c *client) look(ok func() bool) (bool, chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return ok(), c.changed
+}
+
 // until waits until what the client knows satisfies ok.
 func (c *client) until(what string, ok func() bool) {
 	c.t.Helper()
 	timeout := time.NewTimer(10 * time.Second)
 	defer timeout.Stop()
 	for {
-		c.mu.Lock()
-		good, changed := ok(), c.changed
-		c.mu.Unlock()
+		good, changed := c.look(ok)
 		if good {
 			return
 		}

@@ -55,7 +55,7 @@ func TestResumeAppliesFirstAndTellsThen(t *testing.T) {
 	cam := alice.readyWith("cam")
 
 	bob.until("back", func() bool {
-		return bob.participants[len(bob.participants)-1].State == signaling.StateConnected
+		return len(bob.participants) > 2 && bob.participants[len(bob.participants)-1].State == signaling.StateConnected
 	})
 	var back signaling.RemoteParticipant
 	for i, p := range bob.participants {

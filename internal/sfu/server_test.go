@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,8 +156,9 @@ func TestT12ImpossibleUpdatesEndTheirSender(t *testing.T) {
 			requireCode(t, test.code, eve.err)
 			sid := eve.initial.Participant.SID
 			bob.until("end of eve", func() bool {
-				last := bob.participants[len(bob.participants)-1]
-				return last.SID == sid && last.Reason == signaling.DisconnectProtocol
+				return slices.ContainsFunc(bob.participants, func(p signaling.RemoteParticipant) bool {
+					return p.SID == sid && p.Reason == signaling.DisconnectProtocol
+				})
 			})
 		})
 	}
