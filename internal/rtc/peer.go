@@ -271,16 +271,31 @@ func (p *Peer) RTT() time.Duration {
 func (p *Peer) noteRTT(rtt time.Duration) { p.rtt.Store(int64(rtt)) }
 
 func (p *Peer) pair() (time.Duration, bool) {
-	s, ok := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePairStats()
+	ice, ok := p.iceTransport()
+	if !ok {
+		return 0, false
+	}
+	s, ok := ice.GetSelectedCandidatePairStats()
 	if !ok || s.CurrentRoundTripTime <= 0 {
 		return 0, false
 	}
 	return time.Duration(s.CurrentRoundTripTime * float64(time.Second)), true
 }
 
+// iceTransport returns the ICE transport once it has started: pion's questions
+// to it race with its start.
+func (p *Peer) iceTransport() (*webrtc.ICETransport, bool) {
+	ice := p.pc.SCTP().Transport().ICETransport()
+	return ice, ice.State() != webrtc.ICETransportStateNew
+}
+
 // CandidatePair describes the pair in use, or "" without one.
 func (p *Peer) CandidatePair() string {
-	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	ice, ok := p.iceTransport()
+	if !ok {
+		return ""
+	}
+	pair, err := ice.GetSelectedCandidatePair()
 	if err != nil || pair == nil {
 		return ""
 	}
