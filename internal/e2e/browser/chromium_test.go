@@ -80,7 +80,7 @@ func newTab(t *testing.T) *tab {
 	require.NoError(t, os.MkdirAll(b.dir, 0o755))
 	// Not the test's own directory: Chromium may still write when it is told
 	// to end, and what cannot be removed then is no failure.
-	profile, err := os.MkdirTemp("", "parley-chromium-")
+	profile, err := os.MkdirTemp("", "parley-chromium-") //nolint:usetesting // as said
 	require.NoError(t, err)
 	cmd := exec.Command(node, "driver.mjs", chromium, profile)
 	cmd.Stderr = b.logs
@@ -92,7 +92,7 @@ func newTab(t *testing.T) *tab {
 	b.out.Buffer(nil, 16<<20)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		b.in.Close()
+		_ = b.in.Close() // or it has been
 		kill := time.AfterFunc(15*time.Second, func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		kill.Stop()
@@ -116,7 +116,7 @@ func (b *tab) do(value any, command string, args map[string]any) {
 	require.NoError(b.t, err)
 	_, err = b.in.Write(append(data, '\n'))
 	require.NoError(b.t, err, "the driver has ended")
-	stuck := time.AfterFunc(90*time.Second, func() { b.in.Close() })
+	stuck := time.AfterFunc(90*time.Second, func() { _ = b.in.Close() })
 	defer stuck.Stop()
 	require.True(b.t, b.out.Scan(), "%s: the driver has ended: %v", command, b.out.Err())
 	var answer struct {
@@ -208,9 +208,9 @@ func (b *tab) picture(name, selector string) image.Image {
 	b.screenshot(path, selector)
 	file, err := os.Open(path)
 	require.NoError(b.t, err)
-	defer file.Close()
 	img, err := png.Decode(file)
 	require.NoError(b.t, err)
+	require.NoError(b.t, file.Close())
 	return img
 }
 

@@ -47,6 +47,7 @@ const commands = {
     const response = await page.goto(url, { timeout: 20000 });
     return response?.status() ?? 0;
   },
+  reload: async () => (await page.reload({ timeout: 20000 })).status(),
   eval: ({ expression }) => page.evaluate(expression),
   // Playwright's own waiting compiles strings inside the page, which the page
   // forbids.

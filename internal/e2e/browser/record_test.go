@@ -48,7 +48,7 @@ func recordRoom(t *testing.T, w *world, frames int) (dir, file string) {
 	case <-t.Context().Done():
 		require.FailNow(t, "nothing to record came")
 	}
-	room.Disconnect()
+	require.NoError(t, room.Disconnect())
 	require.NoError(t, rec.Close())
 	return dir, rec.File()
 }

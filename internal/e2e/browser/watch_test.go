@@ -5,9 +5,12 @@ package browser_test
 import (
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-rtc/parley"
@@ -34,6 +37,10 @@ func packets(identity string) string {
 }
 
 const connected = `document.getElementById("status").classList.contains("connected")`
+
+// note has the page write down each change of its status in said.
+const note = `window.said = []; new MutationObserver(() => said.push(document.getElementById("status").className)).
+	observe(document.getElementById("status"), { attributes: true, childList: true, subtree: true }); ""`
 
 // requireMoving checks with two screenshots that the video of somebody shows,
 // and moves.
@@ -107,7 +114,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 
 	alice := w.publish("alice", video(t, media.VP8, "camera"))
 	b.wait(shows("alice"))
-	alice.Disconnect()
+	require.NoError(t, alice.Disconnect())
 	b.wait(gone("alice"))
 	b.wait(`!document.getElementById("nobody").hidden`)
 
@@ -153,8 +160,7 @@ func TestPageResumesAfterALostSocket(t *testing.T) {
 	b.wait(shows("alice"))
 	// Whether the page sees the loss is a matter of ms, so that it writes down
 	// what it says.
-	b.text(`window.said = []; new MutationObserver(() => said.push(document.getElementById("status").className)).
-		observe(document.getElementById("status"), { attributes: true, childList: true, subtree: true }); ""`)
+	b.text(note)
 	before := b.number(frames("alice"))
 	w.net.cut()
 	b.wait(`said.some((s) => s.includes("reconnecting")) && ` + connected)
@@ -172,7 +178,7 @@ func TestPageResumesAfterALostSocket(t *testing.T) {
 func TestPageRestartsICE(t *testing.T) {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() }) // or the server has closed it
 	wire := &deaf{PacketConn: conn}
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.Media = sfu.Media{Conn: wire, Loopback: true} })
 	w.publish("alice", video(t, media.VP8, "camera"))
@@ -218,20 +224,77 @@ func (d *deaf) WriteTo(p []byte, addr net.Addr) (int, error) {
 }
 
 func TestPageComesBackToARestartedServer(t *testing.T) {
-	w := newWorld(t)
+	for name, end := range map[string]func(w *world){
+		"crashed":  func(w *world) { w.net.cut(); w.stop() },
+		"shutdown": func(w *world) { assert.NoError(t, w.srv.Shutdown(t.Context(), time.Second)); w.stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.publish("alice", video(t, media.VP8, "camera"))
+			b := newTab(t)
+			b.open(w.page("viewer"), "")
+			b.wait(shows("alice"))
+			end(w)
+			b.wait(`document.getElementById("status").classList.contains("reconnecting")`)
+			b.picture("restart-"+name, "")
+			w.start()
+			b.wait(connected)
+			w.publish("carol", video(t, media.VP8, "camera"))
+			b.wait(shows("carol"))
+			requireMoving(t, b, "restarted-"+name, "carol")
+			b.quiet("WebSocket connection to")
+		})
+	}
+}
+
+// TestPageStays is in a room with short heartbeats, and has nothing to say.
+func TestPageStays(t *testing.T) {
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.Limits.Heartbeat = time.Second })
 	w.publish("alice", video(t, media.VP8, "camera"))
 	b := newTab(t)
 	b.open(w.page("viewer"), "")
 	b.wait(shows("alice"))
-	w.stop()
-	b.wait(`document.getElementById("status").classList.contains("reconnecting")`)
-	b.picture("reconnecting", "")
-	w.start()
+	b.text(note)
+	b.rises(frames("alice"), 5*25)
+	require.Zero(t, b.number(`said.length`), "the status changed")
+	require.Equal(t, 1, strings.Count(w.heard(), "Sec-Websocket-Key")-1, "the page and the publisher, one socket each")
+	b.quiet()
+}
+
+func TestT27TokenStaysInThePage(t *testing.T) {
+	w := newWorld(t)
+	b := newTab(t)
+	b.open(w.page("viewer"), "")
 	b.wait(connected)
-	w.publish("carol", video(t, media.VP8, "camera"))
-	b.wait(shows("carol"))
-	requireMoving(t, b, "restarted", "carol")
-	b.quiet("WebSocket connection to")
+	require.NotContains(t, b.text(`location.href`), "#")
+
+	// A reload of the tab joins again, as the same participant.
+	b.do(nil, "reload", nil)
+	b.wait(connected)
+	require.Contains(t, w.heard(), "/signaling")
+	for _, secret := range strings.Split(w.token("viewer"), ".") {
+		require.NotContains(t, w.heard(), secret)
+	}
+	require.NotContains(t, w.heard(), "token")
+	b.quiet()
+}
+
+// Names are made by others.
+func TestPageShowsMarkupAsText(t *testing.T) {
+	const name = `<img src=x onerror=document.title='taken'>`
+	w := newWorld(t)
+	data, err := parley.NewLocalDataTrack(&parley.DataTrackOptions{Name: name})
+	require.NoError(t, err)
+	w.publish(name, data, video(t, media.VP8, name+"2"))
+	b := newTab(t)
+	b.open(w.page("viewer"), "")
+	b.wait(`document.querySelector(".tile:not(.waiting)") !== null`)
+	require.NoError(t, data.SendText(t.Context(), name))
+	b.wait(`document.getElementById("log").childElementCount === 1`)
+	require.Zero(t, b.number(`document.images.length`))
+	require.Equal(t, name, b.text(`document.querySelector(".tile .name").textContent`))
+	require.Equal(t, "lab · parley", b.text(`document.title`))
+	b.quiet()
 }
 
 func TestPageTellsWhyItEnds(t *testing.T) {

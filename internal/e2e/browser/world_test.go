@@ -3,6 +3,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +36,9 @@ type world struct {
 	srv *sfu.Server
 	web *http.Server
 	net *breakable
+
+	mu       sync.Mutex
+	requests strings.Builder // everything of them but the bodies
 }
 
 func newWorld(t *testing.T, change ...func(*sfu.Config)) *world {
@@ -64,9 +68,23 @@ func (w *world) start() {
 	require.NoError(w.t, err)
 	w.addr = listener.Addr().String() // for the next time
 	w.net = &breakable{Listener: listener, conns: map[net.Conn]bool{}}
-	web := &http.Server{Handler: w.srv, ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second}
 	w.web = web
 	go func(l net.Listener) { _ = web.Serve(l) }(w.net) // until it is closed
+}
+
+func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	fmt.Fprintln(&w.requests, r.Method, r.RequestURI, r.Header)
+	w.mu.Unlock()
+	w.srv.ServeHTTP(rw, r)
+}
+
+// heard is what the server was asked for.
+func (w *world) heard() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.requests.String()
 }
 
 func (w *world) stop() {
@@ -94,7 +112,7 @@ func (w *world) publish(identity string, tracks ...parley.LocalTrack) *parley.Ro
 	})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {
-		room.Disconnect()
+		_ = room.Disconnect() // or it has been told already
 		for _, track := range tracks {
 			if s, ok := track.(interface{ Stop() }); ok {
 				s.Stop()
@@ -140,7 +158,7 @@ func (b *breakable) cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for conn := range b.conns {
-		conn.Close()
+		_ = conn.Close() // or it has ended
 		delete(b.conns, conn)
 	}
 }
