@@ -11,8 +11,9 @@ import (
 // levelTrace is where pion's trace messages go: below debug.
 const levelTrace = slog.LevelDebug - 4
 
-// logFactory gives pion loggers that write to a slog.Logger, one level lower
-// than pion asks for: what pion calls an error is seldom one for the user.
+// logFactory gives pion loggers that write to a slog.Logger, at most at debug:
+// what pion calls an error is seldom one for the user, and those that are come
+// back as errors.
 type logFactory struct{ log *slog.Logger }
 
 func (f logFactory) NewLogger(scope string) logging.LeveledLogger {
@@ -43,5 +44,5 @@ func (l pionLogger) Info(msg string)                   { l.write(slog.LevelDebug
 func (l pionLogger) Infof(format string, args ...any)  { l.write(slog.LevelDebug, format, args...) }
 func (l pionLogger) Warn(msg string)                   { l.write(slog.LevelDebug, msg) }
 func (l pionLogger) Warnf(format string, args ...any)  { l.write(slog.LevelDebug, format, args...) }
-func (l pionLogger) Error(msg string)                  { l.write(slog.LevelWarn, msg) }
-func (l pionLogger) Errorf(format string, args ...any) { l.write(slog.LevelWarn, format, args...) }
+func (l pionLogger) Error(msg string)                  { l.write(slog.LevelDebug, msg) }
+func (l pionLogger) Errorf(format string, args ...any) { l.write(slog.LevelDebug, format, args...) }

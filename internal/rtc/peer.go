@@ -271,6 +271,9 @@ func (p *Peer) RTT() time.Duration {
 func (p *Peer) noteRTT(rtt time.Duration) { p.rtt.Store(int64(rtt)) }
 
 func (p *Peer) pair() (time.Duration, bool) {
+	if p.closed() || p.State() != webrtc.PeerConnectionStateConnected {
+		return 0, false
+	}
 	ice, ok := p.iceTransport()
 	if !ok {
 		return 0, false
