@@ -45,11 +45,12 @@ func TestDropSignalingOfWhoeverHasTheIdentity(t *testing.T) {
 func TestCutAndRestore(t *testing.T) {
 	everywhere(t, func(t *testing.T, start starter) {
 		srv := start()
-		join(t, srv, "alice", video(t))
+		alice := join(t, srv, "alice", video(t))
 		bob := join(t, srv, "bob")
 		steady(t, bob)
 		srv.Cut("bob")
 		roomtest.Next[parley.Reconnecting](t, bob.Events())
+		require.Equal(t, parley.StateConnected, alice.State(), "only bob's network is cut")
 		srv.Restore("bob")
 		roomtest.Next[parley.Reconnected](t, bob.Events())
 		require.Equal(t, parley.StateConnected, bob.State())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/faultnet"
+	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/pion/transport/v4"
 	"github.com/pion/transport/v4/stdnet"
@@ -113,7 +114,7 @@ func (st *loopbackStation) reset() int {
 }
 
 func (st *loopbackStation) configure(e *webrtc.SettingEngine) {
-	e.SetNet(st)
+	e.SetNet(rtc.Repeating(st))
 	e.SetIncludeLoopbackCandidate(true)
 	e.SetIPFilter(net.IP.IsLoopback)
 }

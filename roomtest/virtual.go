@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/faultnet"
+	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/pion/webrtc/v4"
 )
@@ -89,7 +90,7 @@ func (st *virtualStation) dial(ctx context.Context, network, address string) (ne
 	return st.add(c), nil
 }
 
-func (st *virtualStation) configure(e *webrtc.SettingEngine) { e.SetNet(st.host) }
+func (st *virtualStation) configure(e *webrtc.SettingEngine) { e.SetNet(rtc.Repeating(st.host)) }
 
 func (st *virtualStation) cut(on bool) { st.host.SetBlackhole(on) }
 
