@@ -8,8 +8,12 @@ import (
 	"github.com/parley-rtc/parley/signaling"
 )
 
-// maxParticipants bounds what a server can make us keep.
-const maxParticipants = 1000
+// What a server can make us keep: participants of a room, and tracks of one of
+// them.
+const (
+	maxParticipants = 1000
+	maxTracks       = 256
+)
 
 // apply takes the server's sections. It runs on the loop.
 func (r *Room) apply(u signaling.Update) {
@@ -49,7 +53,7 @@ func (r *Room) apply(u signaling.Update) {
 // applyParticipants takes the participants section. mu is held.
 func (r *Room) applyParticipants(list []signaling.RemoteParticipant, full bool) {
 	for _, s := range list {
-		if s.SID != r.local.sid {
+		if s.SID != "" && s.SID != r.local.sid {
 			r.applyParticipant(s)
 		}
 	}
@@ -68,6 +72,9 @@ func (r *Room) applyParticipant(s signaling.RemoteParticipant) {
 	if last, known := l.seen[s.SID]; known && s.Revision <= last {
 		return
 	}
+	if len(l.seen) > 4*maxParticipants {
+		r.forget()
+	}
 	p := r.find(s)
 	if p == nil {
 		if s.State == signaling.StateDisconnected || len(r.remotes) >= maxParticipants {
@@ -79,9 +86,6 @@ func (r *Room) applyParticipant(s signaling.RemoteParticipant) {
 		}
 		r.remotes = append(slices.Clone(r.remotes), p)
 		r.timeline.Append(ParticipantConnected{p})
-	}
-	if len(l.seen) > 4*maxParticipants {
-		r.forget()
 	}
 	l.seen[s.SID] = s.Revision
 	if s.State == signaling.StateDisconnected {
@@ -131,7 +135,13 @@ func (r *Room) find(s signaling.RemoteParticipant) *RemoteParticipant {
 func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack) {
 	kept := make(map[*RemoteTrackPublication]bool, len(tracks))
 	for _, t := range tracks {
+		if t.SID == "" {
+			continue
+		}
 		pub := p.publication(t.SID)
+		if pub == nil && (!knownKind(t.Kind) || len(kept) >= maxTracks) {
+			continue // nothing that we could give to the program
+		}
 		if pub == nil && r.loop.re.rejoined {
 			for _, old := range p.tracks {
 				if !kept[old] && old.kind == t.Kind && old.name == t.Name {
@@ -160,6 +170,8 @@ func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack)
 		}
 	}
 }
+
+func knownKind(k Kind) bool { return k == KindAudio || k == KindVideo || k == KindData }
 
 func (r *Room) applyTrack(p *RemoteParticipant, pub *RemoteTrackPublication, t signaling.RemoteTrack) {
 	if pub.enabled != t.Enabled {
