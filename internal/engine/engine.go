@@ -140,15 +140,24 @@ func (e *Engine) SetQuiet(quiet bool) {
 	}
 }
 
+// What a server can make an engine keep: connections, the receive sections made
+// for its tracks, of each kind, and those that it only talks about.
+const (
+	maxLinks  = 16
+	maxSlots  = 112
+	maxInlets = 1024
+)
+
 // WantSlots makes sure that the server finds receive sections for that many
-// tracks, and one of each kind to spare.
+// tracks, and one of each kind to spare, up to a limit: tracks beyond it wait
+// until others end.
 func (e *Engine) WantSlots(audio, video int) error {
 	l := e.links[0]
 	for _, k := range []struct {
 		kind media.Kind
 		want int
 	}{{media.Audio, audio + 1}, {media.Video, video + 1}} {
-		for e.haveSlots[k.kind] < k.want {
+		for e.haveSlots[k.kind] < min(k.want, maxSlots) {
 			if _, err := l.peer.AddInlet(k.kind); err != nil {
 				return err
 			}
@@ -197,7 +206,7 @@ func (e *Engine) Apply(list []signaling.PeerConnection, full bool) error {
 	for _, pc := range list {
 		l := e.link(pc.ID)
 		if l == nil {
-			if pc.Description == nil || pc.Description.Type != signaling.DescriptionOffer || len(e.links) >= 64 {
+			if pc.Description == nil || pc.Description.Type != signaling.DescriptionOffer || len(e.links) >= maxLinks {
 				continue
 			}
 			var err error
@@ -412,10 +421,15 @@ func (e *Engine) inletBegan(l *link, in *rtc.Inlet) {
 	s.attach(in)
 }
 
+// slot returns the receive section with the mid, which may still have to begin,
+// or nil when there are too many of that sort.
 func (e *Engine) slot(l *link, mid string) *slot {
 	key := inletKey{l, mid}
 	s := e.inlets[key]
 	if s == nil {
+		if len(e.inlets) >= maxInlets {
+			return nil
+		}
 		s = newSlot()
 		e.inlets[key] = s
 	}

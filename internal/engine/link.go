@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/signaling"
@@ -119,6 +120,9 @@ func (l *link) receive(d signaling.Description) (reply *signaling.Description, s
 		if err := l.apply(); err != nil {
 			return nil, false, err
 		}
+		if err := checkRemote(d, l.offer.sdp); err != nil {
+			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
+		}
 		if err := l.peer.SetRemoteAnswer(d.SDP); err != nil {
 			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
 		}
@@ -146,6 +150,9 @@ func (l *link) receive(d signaling.Description) (reply *signaling.Description, s
 			l.offer, l.dirty = nil, true // glare: the server wins
 		}
 		l.rev = d.Revision
+		if err := checkRemote(d, ""); err != nil {
+			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
+		}
 		if err := l.peer.SetRemoteOffer(d.SDP); err != nil {
 			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
 		}
@@ -184,14 +191,15 @@ func (l *link) remoteChanged(sdp string) {
 
 // receiveICE takes the other side's cumulative list of candidates.
 func (l *link) receiveICE(ice signaling.ICE) {
-	const most = 100 // candidates of one generation; more is no honest list
 	done := l.processed[ice.Ufrag]
-	if done >= len(ice.Candidates) || done >= most {
+	if done >= len(ice.Candidates) || done >= maxCandidates {
 		return
 	}
-	fresh := ice.Candidates[done:min(len(ice.Candidates), most)]
+	fresh := ice.Candidates[done:min(len(ice.Candidates), maxCandidates)]
 	if len(l.processed) > 16 {
-		clear(l.processed)
+		// The generations of the future are forgotten, not how much was taken
+		// of the present one.
+		maps.DeleteFunc(l.processed, func(ufrag string, _ int) bool { return ufrag != "" && ufrag != l.remoteUfrag })
 		clear(l.waiting)
 	}
 	l.processed[ice.Ufrag] = done + len(fresh)

@@ -62,13 +62,18 @@ func NewReceiver(kind media.Kind, changed func()) *Receiver {
 // Bind connects the receiver with the section that carries its track.
 func (e *Engine) Bind(sub signaling.Subscription, slots bool, r *Receiver) error {
 	if slots {
-		e.slot(e.links[0], sub.ID).assign(r, sub.From, true)
-		return nil
+		if s := e.slot(e.links[0], sub.ID); s != nil {
+			s.assign(r, sub.From, true)
+			return nil
+		}
+		return ErrNoSection
 	}
 	for _, l := range e.links {
 		if mid, ok := l.midOf(sub.ID); ok {
-			e.slot(l, mid).assign(r, 0, false)
-			return nil
+			if s := e.slot(l, mid); s != nil {
+				s.assign(r, 0, false)
+				return nil
+			}
 		}
 	}
 	return ErrNoSection
