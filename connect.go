@@ -164,7 +164,12 @@ func (r *Room) newEngine() (*engine.Engine, error) {
 	servers := slices.Clone(r.opts.ICEServers)
 	if len(servers) == 0 {
 		for _, s := range r.loop.servers {
-			servers = append(servers, webrtc.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential})
+			server := webrtc.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential}
+			if err := r.api.CheckServer(server); err != nil {
+				r.log.Warn("an ICE server is left out", "err", err)
+				continue
+			}
+			servers = append(servers, server)
 		}
 	}
 	return engine.New(engine.Config{
