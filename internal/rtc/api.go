@@ -54,7 +54,7 @@ type Config struct {
 // with 20 % loss both ways, they take the 90th percentile of a join from 12.6 s
 // to 2.8 s.
 const (
-	dtlsRetransmit          = 100 * time.Millisecond
+	dtlsRetransmit          = 100 * time.Millisecond // doubled each time; see repeat.go
 	sctpRTOMax              = 500 * time.Millisecond
 	iceBindingRequests      = 100
 	iceDisconnected         = 2 * time.Second
@@ -130,9 +130,9 @@ func (cfg Config) settings() webrtc.SettingEngine {
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetIncludeLoopbackCandidate(cfg.Loopback)
 	if cfg.Net != nil {
-		s.SetNet(cfg.Net)
+		s.SetNet(Repeating(cfg.Net))
 	} else if n, err := newLiveNet(); err == nil {
-		s.SetNet(n)
+		s.SetNet(Repeating(n))
 	}
 	if cfg.UDPMux != nil {
 		s.SetICEUDPMux(cfg.UDPMux)
@@ -168,7 +168,7 @@ func (cfg Config) settings() webrtc.SettingEngine {
 // closes the socket.
 func NewUDPMux(conn net.PacketConn, n transport.Net, logger *slog.Logger) ice.UDPMux {
 	return ice.NewUDPMuxDefault(ice.UDPMuxParams{
-		UDPConn: conn,
+		UDPConn: repeating(conn),
 		Logger:  logFactory{logger}.NewLogger("mux"),
 		Net:     n,
 	})
