@@ -92,6 +92,7 @@ type client struct {
 	done         chan struct{}
 
 	own     *signaling.Description // the offer that is out
+	rings   map[*rtc.Outlet]*rtc.Ring
 	pcID    string
 	restart bool // with the next offer
 	closing atomic.Bool
@@ -184,6 +185,7 @@ func (w *world) client(identity, room string) *client {
 		Participant: signaling.LocalParticipant{Revision: 1},
 		Subscribe:   signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{All: true}}},
 	}
+	c.rings = map[*rtc.Outlet]*rtc.Ring{}
 	c.pcID, c.onOffer = "pc", c.answer
 	c.pc = c.newPeer()
 	w.t.Cleanup(c.close)
@@ -273,8 +275,10 @@ func (c *client) publish(kind signaling.Kind, id string) *rtc.Outlet {
 	if kind == signaling.KindAudio {
 		codec = media.Opus
 	}
-	out, err := c.pc.AddOutlet(media.Kind(kind), rtc.OutletConfig{Codec: codec, ID: id})
+	ring := rtc.NewRing(rtc.RingVideo)
+	out, err := c.pc.AddOutlet(media.Kind(kind), rtc.OutletConfig{Codec: codec, ID: id, History: ring.Get})
 	require.NoError(c.t, err)
+	c.rings[out] = ring
 	return out
 }
 
@@ -418,6 +422,7 @@ type stream struct {
 func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream {
 	c.t.Helper()
 	done, ended := make(chan struct{}), make(chan struct{})
+	ring := c.rings[out]
 	s := &stream{stop: sync.OnceFunc(func() { close(done); <-ended })}
 	go func() {
 		defer close(ended)
@@ -440,7 +445,11 @@ func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream
 			if s.delta.Load() {
 				payload[1] |= 1
 			}
-			_ = out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true}, payload)
+			h := rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true}
+			if ring != nil {
+				ring.Put(&h, payload)
+			}
+			_ = out.Write(&h, payload)
 			seq++
 			ts += 450
 		}

@@ -106,7 +106,7 @@ func (l *link) fill() error {
 		return rtc.OutletConfig{ID: s.id, Keyframe: s.keyframe, History: s.history}
 	})
 	for i, out := range outs {
-		added[i].out = out
+		added[i].setOutlet(out)
 		l.slots = append(l.slots, added[i])
 	}
 	return err

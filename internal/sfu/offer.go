@@ -45,19 +45,21 @@ func (p *peer) assignSection(s *subscription) {
 func (l *link) addSection(kind media.Kind, stream string) (*slot, error) {
 	s := &slot{kind: kind, id: freshID()}
 	cfg := rtc.OutletConfig{ID: s.id, Stream: stream, Keyframe: s.keyframe, History: s.history}
+	var out *rtc.Outlet
 	var err error
 	if list := l.offers.free[kind]; len(list) > 0 {
 		l.offers.free[kind] = list[1:]
-		s.out, err = l.pc.ReuseOutlet(list[0].out, cfg)
+		out, err = l.pc.ReuseOutlet(list[0].out, cfg)
 	} else {
 		if limit := l.peer.srv.cfg.Limits.Sections; limit > 0 && l.sections() >= limit {
 			return nil, nil
 		}
-		s.out, err = l.pc.AddOutlet(kind, cfg)
+		out, err = l.pc.AddOutlet(kind, cfg)
 	}
 	if err != nil {
 		return nil, err
 	}
+	s.setOutlet(out)
 	l.slots = append(l.slots, s)
 	l.offers.needed = true
 	return s, nil

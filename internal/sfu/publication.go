@@ -11,6 +11,7 @@ import (
 // changes; the peer's goroutine and those of its subscribers share it.
 type publication struct {
 	sid, id, name string // id is the publisher's, on the wire
+	stream        string
 	kind          signaling.Kind
 	up            *uplink     // audio and video
 	data          *dataUplink // data
@@ -25,11 +26,11 @@ type track struct {
 }
 
 func (t *track) remote() signaling.RemoteTrack {
-	return signaling.RemoteTrack{SID: t.sid, Kind: t.kind, Name: t.name, Enabled: t.enabled, Priority: t.priority}
+	return signaling.RemoteTrack{SID: t.sid, Kind: t.kind, Name: t.name, Enabled: t.enabled, Priority: t.priority, Stream: t.stream}
 }
 
 func newPublication(lt *signaling.LocalTrack, limits *Limits) *publication {
-	pub := &publication{sid: sid.New(sid.Track), id: lt.ID, name: lt.Name, kind: lt.Kind}
+	pub := &publication{sid: sid.New(sid.Track), id: lt.ID, name: lt.Name, kind: lt.Kind, stream: lt.Stream}
 	if lt.Kind == signaling.KindData {
 		pub.data = &dataUplink{}
 	} else {
@@ -123,6 +124,9 @@ func (p *peer) admitTrack(lt *signaling.LocalTrack) *signaling.Error {
 	}
 	if err := names.Track(lt.Name); err != nil {
 		return asError(err, signaling.CodeTrackNameInvalid)
+	}
+	if lt.Stream != "" && names.Track(lt.Stream) != nil {
+		return signaling.Errorf(signaling.CodeTrackInvalid, "the stream label is not like a name")
 	}
 	for _, t := range p.tracks {
 		if t.name == lt.Name {

@@ -19,6 +19,7 @@ const maxStep = 2000
 type slot struct {
 	kind media.Kind
 	out  *rtc.Outlet
+	to   packetWriter // out
 	id   string // what clients without slots know its only use by
 
 	// Of the peer's goroutine.
@@ -42,6 +43,14 @@ type slot struct {
 
 const unknownType = 0xff
 
+// packetWriter is what a slot needs of an [rtc.Outlet].
+type packetWriter interface {
+	PayloadType(rtc.Codec) (uint8, bool)
+	Write(*rtp.Header, []byte) error
+}
+
+func (s *slot) setOutlet(out *rtc.Outlet) { s.out, s.to = out, out }
+
 // begin makes the slot forward u from the next packet on, and returns the
 // sequence number that this one will have.
 func (s *slot) begin(u *uplink) (first uint16) {
@@ -62,9 +71,9 @@ func (s *slot) end() {
 }
 
 // forward sends a packet of u, if that is still what the slot carries.
-func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec) {
+func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
 	s.mu.Lock()
-	began := s.write(u, h, payload, codec)
+	began := s.write(u, h, payload, codec, now)
 	s.mu.Unlock()
 	if began && s.kind == media.Video && !packet.Keyframe(codec.Codec, payload) {
 		u.wantKeyframe()
@@ -74,20 +83,20 @@ func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Code
 // write reports whether this packet was the first of its publication. The lock
 // is held over the write to the socket: it keeps the outlet to one writer while
 // publications follow each other, and nobody else waits for it.
-func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec) (began bool) {
+func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) (began bool) {
 	if s.from != u {
 		return false
 	}
 	pt := s.types[h.PayloadType&0x7f]
 	if pt == unknownType {
 		var ok bool
-		if pt, ok = s.out.PayloadType(*codec); !ok {
+		if pt, ok = s.to.PayloadType(*codec); !ok {
 			return false // not negotiated yet, or never
 		}
 		s.types[h.PayloadType&0x7f] = pt
 	}
 	if step := int16(h.SequenceNumber + s.seqOff - s.next); !s.started || h.SSRC != s.ssrc || step > maxStep || step < -maxStep {
-		s.anchor(h, codec.ClockRate())
+		s.anchor(h, codec.ClockRate(), now)
 	}
 	seq := h.SequenceNumber + s.seqOff
 	if int16(seq-s.first) < 0 {
@@ -97,12 +106,12 @@ func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec)
 		Version: 2, Marker: h.Marker, PayloadType: pt,
 		SequenceNumber: seq, Timestamp: h.Timestamp + s.timeOff,
 	}
-	if s.out.Write(&s.header, payload) != nil {
+	if s.to.Write(&s.header, payload) != nil {
 		return false
 	}
 	began, s.started = !s.started, true
 	if int16(seq-s.next) >= 0 {
-		s.next, s.lastTime, s.lastSent = seq+1, s.header.Timestamp, time.Now()
+		s.next, s.lastTime, s.lastSent = seq+1, s.header.Timestamp, now
 		if s.next-s.first > 2*maxStep {
 			s.first = s.next - 2*maxStep // keeps the comparison from wrapping around
 		}
@@ -112,14 +121,14 @@ func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec)
 
 // anchor joins the packet to what the slot has sent before: the next sequence
 // number, and the media time that has passed.
-func (s *slot) anchor(h *rtp.Header, clock int) {
+func (s *slot) anchor(h *rtp.Header, clock int, now time.Time) {
 	s.seqOff, s.ssrc, s.clock = s.next-h.SequenceNumber, h.SSRC, clock
 	s.first = s.next
-	now := s.lastTime
+	media := s.lastTime
 	if !s.lastSent.IsZero() {
-		now += uint32(max(time.Since(s.lastSent).Microseconds()*int64(clock)/1e6, 1))
+		media += uint32(max(now.Sub(s.lastSent).Microseconds()*int64(clock)/1e6, 1))
 	}
-	s.timeOff = now - h.Timestamp
+	s.timeOff = media - h.Timestamp
 }
 
 // history finds a packet that was sent, for retransmission.

@@ -42,8 +42,9 @@ func newUplink(kind media.Kind, pause time.Duration) *uplink {
 // for nobody.
 func (u *uplink) forward(h *rtp.Header, payload []byte, codec *rtc.Codec) {
 	u.ring.Put(h, payload)
+	now := time.Now()
 	for _, s := range *u.slots.Load() {
-		s.forward(u, h, payload, codec)
+		s.forward(u, h, payload, codec, now)
 	}
 }
 
