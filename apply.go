@@ -153,7 +153,7 @@ func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack)
 		}
 		if pub == nil {
 			pub = &RemoteTrackPublication{
-				participant: p, kind: t.Kind, name: t.Name, sid: t.SID,
+				participant: p, kind: t.Kind, name: t.Name, stream: t.Stream, sid: t.SID,
 				enabled: t.Enabled, priority: t.Priority, finale: make(chan struct{}),
 			}
 			p.tracks = append(slices.Clone(p.tracks), pub)

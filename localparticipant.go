@@ -94,6 +94,10 @@ type PublishOptions struct {
 	Priority Priority
 	// Name overrides the track's own.
 	Name string
+	// Stream groups tracks that belong together, such as a camera and its
+	// microphone, for those who show them: publications with the same label
+	// are one unit. At most 128 characters.
+	Stream string
 }
 
 // PublishTrack publishes the track and waits until the server has accepted or
@@ -211,7 +215,7 @@ func newPublication(r *Room, t LocalTrack, opts *PublishOptions) (*LocalTrackPub
 	}
 	pub := &LocalTrackPublication{
 		room: r, track: t, kind: t.Kind(), id: uuid.NewString(), name: t.Name(),
-		priority: opts.Priority, settled: make(chan struct{}),
+		priority: opts.Priority, stream: opts.Stream, settled: make(chan struct{}), finale: make(chan struct{}),
 	}
 	if pub.priority == "" {
 		pub.priority = PriorityStandard
@@ -266,6 +270,7 @@ func (r *Room) unpublish(pub *LocalTrackPublication) {
 		return
 	}
 	pub.gone = true
+	close(pub.finale)
 	l := &r.loop
 	l.publications = slices.DeleteFunc(l.publications, func(o *LocalTrackPublication) bool { return o == pub })
 	pub.detach()

@@ -12,6 +12,7 @@ type RemoteTrackPublication struct {
 	participant *RemoteParticipant
 	kind        Kind
 	name        string
+	stream      string
 
 	// Written by the room's loop, under its mu.
 	sid      string
@@ -42,6 +43,10 @@ func (p *RemoteTrackPublication) TrackName() string { return p.name }
 
 // Kind returns audio, video or data.
 func (p *RemoteTrackPublication) Kind() Kind { return p.kind }
+
+// Stream returns the label under which the publisher groups tracks that belong
+// together, or "".
+func (p *RemoteTrackPublication) Stream() string { return p.stream }
 
 // Participant returns who publishes it.
 func (p *RemoteTrackPublication) Participant() *RemoteParticipant { return p.participant }
@@ -127,8 +132,10 @@ type LocalTrackPublication struct {
 	kind     Kind
 	id       string // on the wire; fresh for each publication
 	name     string
+	stream   string
 	settled  chan struct{}
-	priority Priority // guarded by room.mu
+	finale   chan struct{} // closed when it is withdrawn, or the room has ended
+	priority Priority      // guarded by room.mu
 
 	// Written by the room's loop, under its mu.
 	sid     string
@@ -156,6 +163,13 @@ func (p *LocalTrackPublication) TrackName() string { return p.name }
 
 // Kind returns audio, video or data.
 func (p *LocalTrackPublication) Kind() Kind { return p.kind }
+
+// Stream returns the label that groups tracks which belong together, or "".
+func (p *LocalTrackPublication) Stream() string { return p.stream }
+
+// Done is closed when the track is no longer published: withdrawn, refused, or
+// the room has ended.
+func (p *LocalTrackPublication) Done() <-chan struct{} { return p.finale }
 
 // Track returns the track.
 func (p *LocalTrackPublication) Track() LocalTrack { return p.track }

@@ -273,6 +273,7 @@ func (r *Room) shutDown() {
 		if d := pub.sender.data.Load(); d != nil {
 			d.Abandon()
 		}
+		close(pub.finale)
 	}
 	if l.session != nil {
 		reason := signaling.ReasonReplaced
@@ -362,6 +363,7 @@ func (r *Room) localSection() *signaling.LocalParticipant {
 		p.Tracks = append(p.Tracks, signaling.LocalTrack{
 			ID: pub.id, Kind: signaling.Kind(pub.kind), Name: pub.name,
 			Enabled: pub.IsTrackEnabled(), Priority: signaling.Priority(pub.priority),
+			Stream: pub.stream,
 		})
 	}
 	return p

@@ -180,4 +180,3 @@ func name(e parley.Event) string {
 	}
 	return text
 }
-

@@ -167,6 +167,9 @@ type LocalTrack struct {
 	Name     string
 	Enabled  bool
 	Priority Priority
+	// Stream groups tracks that belong together, such as a camera and its
+	// microphone; tracks with the same label are one unit. Optional.
+	Stream string
 }
 
 // RemoteParticipant is somebody else in the room. Tracks are the published
@@ -188,6 +191,7 @@ type RemoteTrack struct {
 	Name     string
 	Enabled  bool
 	Priority Priority
+	Stream   string // as the publisher gave it, see LocalTrack
 }
 
 // Kind of a track.

@@ -74,7 +74,7 @@ func localToWire(p *signaling.LocalParticipant) *localParticipant {
 	for i, t := range p.Tracks {
 		w.Tracks[i] = localTrack{
 			ID: t.ID, Kind: string(t.Kind), Name: t.Name, Enabled: t.Enabled,
-			Priority: priorityToWire(t.Priority),
+			Priority: priorityToWire(t.Priority), Stream: t.Stream,
 		}
 	}
 	return w
@@ -85,7 +85,7 @@ func localFromWire(w *localParticipant) signaling.LocalParticipant {
 	for _, t := range w.Tracks {
 		p.Tracks = append(p.Tracks, signaling.LocalTrack{
 			ID: t.ID, Kind: signaling.Kind(t.Kind), Name: t.Name, Enabled: t.Enabled,
-			Priority: signaling.Priority(t.Priority),
+			Priority: signaling.Priority(t.Priority), Stream: t.Stream,
 		})
 	}
 	return p
@@ -112,7 +112,7 @@ func remotesToWire(ps []signaling.RemoteParticipant) list[remoteParticipant] {
 		for j, t := range p.Tracks {
 			out[i].Tracks[j] = remoteTrack{
 				SID: t.SID, Kind: string(t.Kind), Name: t.Name, Enabled: t.Enabled,
-				Priority: priorityToWire(t.Priority),
+				Priority: priorityToWire(t.Priority), Stream: t.Stream,
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func remotesFromWire(ps list[remoteParticipant]) []signaling.RemoteParticipant {
 		for _, t := range p.Tracks {
 			out[i].Tracks = append(out[i].Tracks, signaling.RemoteTrack{
 				SID: t.SID, Kind: signaling.Kind(t.Kind), Name: t.Name, Enabled: t.Enabled,
-				Priority: signaling.Priority(t.Priority),
+				Priority: signaling.Priority(t.Priority), Stream: t.Stream,
 			})
 		}
 	}

@@ -155,6 +155,7 @@ func (m *clientMessage) validate() error {
 			c.text("track name", p.Tracks[i].Name)
 			c.text("track kind", p.Tracks[i].Kind)
 			c.text("track priority", p.Tracks[i].Priority)
+			c.text("track stream", p.Tracks[i].Stream)
 		}
 	}
 	if s := m.Subscribe; s != nil {
@@ -203,6 +204,7 @@ func (m *serverMessage) validate() error {
 			c.id("track sid", p.Tracks[j].SID)
 			c.text("track name", p.Tracks[j].Name)
 			c.text("track kind", p.Tracks[j].Kind)
+			c.text("track stream", p.Tracks[j].Stream)
 		}
 	}
 	if p := m.Published; p != nil {

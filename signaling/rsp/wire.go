@@ -157,6 +157,7 @@ type localTrack struct {
 	Name     string `json:"name"`
 	Enabled  bool   `json:"enabled"`
 	Priority string `json:"priority"`
+	Stream   string `json:"stream,omitempty"`
 }
 
 type identity struct {
@@ -179,6 +180,7 @@ type remoteTrack struct {
 	Name     string `json:"name"`
 	Enabled  bool   `json:"enabled"`
 	Priority string `json:"priority"`
+	Stream   string `json:"stream,omitempty"`
 }
 
 type published struct {

@@ -128,7 +128,7 @@ func testJoinFields(t *testing.T, f Fixture) {
 		Token: "token",
 		Room:  "lobby",
 		Participant: signaling.LocalParticipant{Revision: 3, Tracks: []signaling.LocalTrack{
-			{ID: "t1", Kind: signaling.KindVideo, Name: "camera", Enabled: true, Priority: signaling.PriorityHigh},
+			{ID: "t1", Kind: signaling.KindVideo, Name: "camera", Enabled: true, Priority: signaling.PriorityHigh, Stream: "head"},
 			{ID: "t2", Kind: signaling.KindData, Name: "chat", Enabled: true, Priority: signaling.PriorityStandard},
 		}},
 		PeerConnections: []signaling.PeerConnection{offer("pc1", 1)},
@@ -253,6 +253,7 @@ func testServerSections(t *testing.T, f Fixture) {
 			SID: "PA2", Identity: "bob", Revision: 5, State: signaling.StateConnected,
 			Tracks: []signaling.RemoteTrack{{
 				SID: "MT1", Kind: signaling.KindVideo, Name: "camera", Enabled: true, Priority: signaling.PriorityStandard,
+				Stream: "head",
 			}},
 		}},
 		Published: &signaling.Published{Revision: 2, Tracks: []signaling.PublishedTrack{
