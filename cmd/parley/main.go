@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("parley {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newServe(), newToken(), newJoin())
+	root.AddCommand(newDemo(), newServe(), newToken(), newJoin(), newBench())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 			return usagef("%w; see '%s --help'", err, cmd.CommandPath())

@@ -42,6 +42,7 @@ type serveFlags struct {
 	origins          []string
 	retryAfter       time.Duration
 	log              logFlags
+	endWithStdin     bool
 }
 
 func newServe() *cobra.Command {
@@ -89,6 +90,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.Limits.Sockets, "max-sockets-per-ip", 100, "open connections of one address; -1: any")
 	f.IntVar(&c.Limits.DataBytes, "max-data-bytes-per-second", 1_000_000, "message bytes of one participant; -1: any")
 	f.IntVar(&c.Limits.DataMessages, "max-data-messages-per-second", 500, "messages of one participant; -1: any")
+	f.BoolVar(&s.endWithStdin, "end-with-stdin", false, "end when the standard input does, as when a parent process dies")
 	s.log.register(cmd, "info")
 	return cmd
 }
@@ -108,8 +110,16 @@ func (s *serveFlags) serve(cmd *cobra.Command, file map[string]any) error {
 			"then, in another shell with these lines: parley token --identity NAME --room ROOM\n", exports(key))
 	}
 	greet(stderr, srv)
+	orphaned := make(chan struct{})
+	if s.endWithStdin {
+		go func() { // ends with the input, or with the program
+			_, _ = io.Copy(io.Discard, cmd.InOrStdin()) // its end is all that matters
+			close(orphaned)
+		}()
+	}
 	select {
 	case <-cmd.Context().Done():
+	case <-orphaned:
 	case err = <-srv.Failed():
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)

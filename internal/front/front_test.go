@@ -93,7 +93,8 @@ func TestClientsComeBackAfterRestart(t *testing.T) {
 		await[parley.Reconnecting](t, events)
 		await[parley.Reconnected](t, events)
 		require.NoError(t, room.Disconnect())
-		<-room.Done()
+		for range events { // to the end
+		}
 		require.NoError(t, room.Err())
 	}
 }
