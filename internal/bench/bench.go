@@ -25,6 +25,8 @@ type Config struct {
 	Logger *slog.Logger // of the clients
 	// Progress is told what is measured now; nil: nobody is.
 	Progress func(what string)
+
+	few int // of everything, at most; 0: as many as it takes
 }
 
 // step measures some figures.
@@ -93,7 +95,10 @@ func (b *bench) step(ctx context.Context, s step) ([]Row, error) {
 
 // times returns many, or few when it has to be quick.
 func (b *bench) times(many, few int) int {
-	if b.cfg.Quick {
+	switch {
+	case b.cfg.few > 0:
+		return min(few, b.cfg.few)
+	case b.cfg.Quick:
 		return few
 	}
 	return many
@@ -101,7 +106,7 @@ func (b *bench) times(many, few int) int {
 
 // during returns how long to measure something that flows.
 func (b *bench) during() time.Duration {
-	if b.cfg.Quick {
+	if b.cfg.Quick || b.cfg.few > 0 {
 		return 1500 * time.Millisecond
 	}
 	return 4 * time.Second
