@@ -302,7 +302,8 @@ func (c *client) offer() signaling.PeerConnection {
 	}
 	// It is applied with its answer: an offer of the server may come before.
 	c.own = &signaling.Description{Type: signaling.DescriptionOffer, Revision: revision, SDP: sdp}
-	return signaling.PeerConnection{ID: c.pcID, Description: c.own}
+	sent := *c.own
+	return signaling.PeerConnection{ID: c.pcID, Description: &sent}
 }
 
 // dial joins with an offer of what was added so far.

@@ -109,6 +109,8 @@ func (p *peer) linkState(l *link) {
 				s.pub.up.wantKeyframe() // those before had nowhere to go
 			}
 		}
+	case webrtc.PeerConnectionStateClosed: // by the client
+		p.mute.Reset(p.srv.cfg.SessionTimeout) // for another connection
 	case webrtc.PeerConnectionStateFailed:
 		switch l.pc.ICEState() {
 		case webrtc.ICEConnectionStateConnected, webrtc.ICEConnectionStateCompleted:
@@ -120,7 +122,11 @@ func (p *peer) linkState(l *link) {
 }
 
 func (p *peer) mediaGone() {
-	if p.link != nil && p.link.pc.State() == webrtc.PeerConnectionStateFailed {
+	if p.link == nil {
+		return
+	}
+	switch p.link.pc.State() {
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 		p.finish(signaling.NewError(signaling.CodeMediaConnection), signaling.DisconnectTimeout, 0)
 	}
 }

@@ -129,14 +129,12 @@ func FuzzRewrite(f *testing.F) {
 			uplinks[current].attach(s)
 		}
 		begin()
-		sent := map[uint16]bool{}
 		for _, b := range script {
 			if b == 0 { // another publication
 				uplinks[current].detach(s)
 				s.end()
 				current = 1 - current
 				begin()
-				clear(sent)
 				continue
 			}
 			seqs[current] += uint16(int8(b)) * uint16(b&3+1)
@@ -149,7 +147,9 @@ func FuzzRewrite(f *testing.F) {
 			if int16(got-from) < 0 {
 				t.Fatalf("packet %d before %d", got, from)
 			}
-			sent[got] = true
+			if got-from > 20_000 { // so long ago that nobody compares
+				from = got - 10_000
+			}
 			if h, _, ok := s.history(got, make([]byte, 1500)); !ok || h.SequenceNumber != got || h.Timestamp != out.last().Timestamp {
 				t.Fatalf("packet %d cannot be sent again", got)
 			}

@@ -20,7 +20,7 @@ type slot struct {
 	kind media.Kind
 	out  *rtc.Outlet
 	to   packetWriter // out
-	id   string // what clients without slots know its only use by
+	id   string       // what clients without slots know its only use by
 
 	// Of the peer's goroutine.
 	used  *subscription // nil: free
