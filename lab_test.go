@@ -3,7 +3,10 @@ package parley_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,63 +17,129 @@ import (
 
 	"github.com/parley-rtc/parley"
 	"github.com/parley-rtc/parley/internal/faultnet"
+	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/synth"
-	"github.com/parley-rtc/parley/roomtest"
+	"github.com/parley-rtc/parley/signaling/accesstoken"
 	"github.com/parley-rtc/parley/signaling/rsp"
+	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 )
 
-// lab is a server in virtual time with everybody who joins it. All events of
-// everybody go through the order checker (R33), and leaving the lab proves that
-// no goroutine stays (R17).
+// lab is a server on a network in memory, in virtual time, with everybody who
+// joins it. All events of everybody go through the order checker (R33), and
+// leaving the lab proves that no goroutine stays (R17).
 type lab struct {
-	t    *testing.T
-	srv  *roomtest.Server
-	seed uint64
+	t       *testing.T
+	world   *faultnet.World
+	host    *faultnet.Host // the server's
+	config  sfu.Config
+	key     accesstoken.Key
+	members []*member
+
+	srv *sfu.Server // nil: down
+	web *http.Server
 }
 
 // oneWay is how long packets take in a lab.
 const oneWay = 25 * time.Millisecond
 
-func inLab(t *testing.T, seed uint64, f func(l *lab), change ...func(*roomtest.Options)) {
+func inLab(t *testing.T, seed uint64, f func(l *lab), change ...func(*sfu.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Logf("seed %d", seed)
-		srv := roomtest.NewVirtual(t, func(o *roomtest.Options) {
-			o.Latency, o.Seed = oneWay, seed
-			for _, c := range change {
-				c(o)
-			}
-		})
-		f(&lab{t: t, srv: srv, seed: seed})
+		l := &lab{t: t, key: accesstoken.NewKey()}
+		// Last of all, what nobody has read of a room's last events is
+		// given up a second after its end.
+		t.Cleanup(func() { time.Sleep(2 * time.Second) })
+		l.world = faultnet.NewWorld(t, faultnet.WorldConfig{OneWay: oneWay, Seed: seed})
+		l.host = l.world.Host("server")
+		l.config = sfu.Config{
+			AccountSID: l.key.AccountSID, Keys: map[string]accesstoken.Secret{l.key.SID: l.key.Secret},
+			Media:  sfu.Media{Net: l.host, IPs: []string{l.host.Addresses()[0].String()}},
+			Limits: sfu.Limits{JoinRate: -1, Sockets: -1, DataBytes: -1, DataMessages: -1},
+		}
+		for _, c := range change {
+			c(&l.config)
+		}
+		l.start()
+		t.Cleanup(l.kill)
+		f(l)
 	})
+}
+
+// start starts the server, which knows nothing of an earlier one.
+func (l *lab) start() {
+	l.t.Helper()
+	srv, err := sfu.New(l.config)
+	require.NoError(l.t, err)
+	ln, err := l.host.Listen("tcp", ":80")
+	require.NoError(l.t, err)
+	l.srv, l.web = srv, &http.Server{Handler: srv, ErrorLog: log.New(io.Discard, "", 0)}
+	go l.web.Serve(ln)
+}
+
+// kill ends the server without a word, as a crash does. It may be called twice.
+func (l *lab) kill() {
+	if l.srv == nil {
+		return
+	}
+	l.host.BlockUDP(true)
+	_ = l.web.Close() // a listener that is closed, in any case
+	for _, m := range l.members {
+		m.lines.reset()
+	}
+	_ = l.srv.Close() // never fails
+	l.host.BlockUDP(false)
+	l.srv = nil
+}
+
+func (l *lab) token(identity string, change ...func(*accesstoken.Token)) string {
+	l.t.Helper()
+	token := accesstoken.Token{Identity: identity, Room: "lab"}
+	for _, c := range change {
+		c(&token)
+	}
+	signed, err := token.Sign(l.key)
+	require.NoError(l.t, err)
+	return signed
 }
 
 // member is one participant of a lab and what it went through.
 type member struct {
 	t     *testing.T
 	name  string
+	host  *faultnet.Host
 	room  *parley.Room
 	lines *lines
 	log   *eventLog
 }
 
-// dial connects a participant, and does nothing more.
+// dial connects a participant, and does nothing more. A member without a room
+// was not let in.
 func (l *lab) dial(ctx context.Context, name string, change ...func(*parley.ConnectOptions)) (*member, error) {
 	l.t.Helper()
-	m := &member{t: l.t, name: name, lines: &lines{srv: l.srv, name: name}}
+	return l.dialFrom(ctx, l.world.Host(name), name, change...)
+}
+
+func (l *lab) dialFrom(ctx context.Context, host *faultnet.Host, name string, change ...func(*parley.ConnectOptions)) (*member, error) {
+	l.t.Helper()
+	m := &member{t: l.t, name: name, host: host, lines: &lines{host: host}}
+	l.members = append(l.members, m)
 	opts := &parley.ConnectOptions{
-		Transport:       rsp.NewTransport(rsp.Options{URL: l.srv.URL(), NetDialContext: m.lines.dial}),
-		ConfigureWebRTC: l.srv.WebRTC(name),
+		Transport: rsp.NewTransport(rsp.Options{
+			URL: "ws://" + l.host.Addresses()[0].String() + ":80/signaling", NetDialContext: m.lines.dial,
+		}),
+		ConfigureWebRTC: func(e *webrtc.SettingEngine) { e.SetNet(rtc.Repeating(host)) },
 	}
 	for _, c := range change {
 		c(opts)
 	}
 	var err error
-	m.room, err = parley.ConnectContext(ctx, l.srv.Token(name, "lab"), opts)
+	m.room, err = parley.ConnectContext(ctx, l.token(name), opts)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	m.log = follow(m.room)
 	l.t.Cleanup(m.leave)
@@ -311,15 +380,14 @@ func dataTrack(t *testing.T, name string) *parley.LocalDataTrack {
 // lines are the signaling connections of a member, which can break in ways in
 // which only a connection can.
 type lines struct {
-	srv  *roomtest.Server
-	name string
+	host *faultnet.Host
 
 	mu   sync.Mutex
 	last *line
 }
 
-func (ls *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	c, err := ls.srv.Dial(ctx, ls.name)
+func (ls *lines) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := ls.host.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -329,11 +397,18 @@ func (ls *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return ls.last, nil
 }
 
-// now returns the connection that was dialed last.
+// now returns the connection that was dialed last, or nil.
 func (ls *lines) now() *line {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return ls.last
+}
+
+// reset breaks the connection that was dialed last, as a crash does.
+func (ls *lines) reset() {
+	if c := ls.now(); c != nil {
+		c.Conn.(interface{ Reset() }).Reset()
+	}
 }
 
 // line is one connection.

@@ -275,6 +275,14 @@ func (r *Room) shutDown() {
 		}
 		close(pub.finale)
 	}
+	// Both at once: who closes the media connection second waits for nothing,
+	// and that shall not be the program.
+	closing := l.engine.Close()
+	r.wg.Go(func() {
+		if err := closing(); err != nil {
+			r.log.Debug("closing the media connection", "err", err)
+		}
+	})
 	if l.session != nil {
 		reason := signaling.ReasonReplaced
 		if l.leaving {
@@ -285,9 +293,6 @@ func (r *Room) shutDown() {
 			r.log.Debug("closing the session", "err", err)
 		}
 		cancel()
-	}
-	if err := l.engine.Close()(); err != nil {
-		r.log.Debug("closing the media connection", "err", err)
 	}
 	r.wg.Wait()
 	r.mu.Lock()

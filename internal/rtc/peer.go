@@ -3,6 +3,7 @@ package rtc
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -48,6 +49,7 @@ type PeerConfig struct {
 type Peer struct {
 	api     *webrtc.API
 	pc      *webrtc.PeerConnection
+	ice     *webrtc.ICETransport
 	handler Handler
 	prefix  string
 	mids    int
@@ -84,7 +86,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		return nil, fmt.Errorf("making a peer connection: %w", err)
 	}
 	p := &Peer{
-		api: a.api, pc: pc, handler: cfg.Handler, prefix: cfg.MidPrefix,
+		api: a.api, pc: pc, ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
 		poke: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
@@ -129,6 +131,14 @@ func (p *Peer) spawn(f func()) {
 	}()
 }
 
+// closePause comes before the closing. Both sides tend to close at the same
+// moment. Pion keeps the lock of its SCTP transport while it waits, up to 0.4 s,
+// for its ABORT to be sent, in vain if that of the other side came first; and
+// the goroutine that reads the other one wants that lock. In a synctest bubble
+// this is a deadlock: waiting for a lock stops the time there. So neither side
+// closes in the very moment in which something arrives.
+const closePause = time.Millisecond
+
 // Close ends the connection and waits for its goroutines. It is idempotent
 // and must not be called from a Handler. Pion's own last goroutine, that of the
 // ICE keepalives, ends with its next tick, half a second later at most: waiting
@@ -139,6 +149,7 @@ func (p *Peer) Close() error {
 		p.gate.Lock()
 		close(p.done)
 		p.gate.Unlock()
+		<-time.NewTimer(closePause + rand.N(closePause)).C
 		err = p.pc.Close()
 		p.wg.Wait()
 	})
@@ -288,8 +299,7 @@ func (p *Peer) pair() (time.Duration, bool) {
 // iceTransport returns the ICE transport once it has started: pion's questions
 // to it race with its start.
 func (p *Peer) iceTransport() (*webrtc.ICETransport, bool) {
-	ice := p.pc.SCTP().Transport().ICETransport()
-	return ice, ice.State() != webrtc.ICETransportStateNew
+	return p.ice, p.ice.State() != webrtc.ICETransportStateNew
 }
 
 // CandidatePair describes the pair in use, or "" without one.
