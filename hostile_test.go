@@ -23,7 +23,8 @@ const patienceWithHostility = 20 * time.Second
 // order checker.
 type siege struct {
 	*script
-	ann *parley.RemoteParticipant // somebody honest, with the track v
+	ann  *parley.RemoteParticipant // somebody honest, with the track v
+	wire *wire                     // nil: the server speaks in sections, not in bytes
 
 	mu    sync.Mutex
 	order faultnet.OrderChecker
@@ -149,8 +150,13 @@ func (g *siege) unimpressed() {
 	require.Equal(g.t, parley.StateConnected, g.room.State(), "%q", g.events())
 	require.NoError(g.t, g.room.Err())
 	before := g.count("ParticipantConnected witness")
-	g.send(signaling.Update{Participants: []signaling.RemoteParticipant{g.someone("witness", "w")}})
-	g.send(signaling.Update{Participants: []signaling.RemoteParticipant{g.gone("witness", "w")}})
+	for _, p := range []signaling.RemoteParticipant{g.someone("witness", "w"), g.gone("witness", "w")} {
+		if g.wire != nil {
+			g.wire.participant(p)
+		} else {
+			g.send(signaling.Update{Participants: []signaling.RemoteParticipant{p}})
+		}
+	}
 	require.Equal(g.t, before+1, g.count("ParticipantConnected witness"), "%q", g.events())
 	require.Equal(g.t, parley.StateConnected, g.room.State())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/signaling"
+	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -131,7 +132,9 @@ func (g *siege) impostor() *rtc.Peer {
 	g.t.Helper()
 	g.hosts++
 	host := g.world.Host(fmt.Sprintf("server%d", g.hosts), fmt.Sprintf("1.2.4.%d", g.hosts))
-	api, err := rtc.New(rtc.Config{Net: host})
+	api, err := rtc.New(rtc.Config{Net: host, Configure: func(se *webrtc.SettingEngine) {
+		se.DisableCloseByDTLS(true) // who stays does not close in the moment in which the other does
+	}})
 	require.NoError(g.t, err)
 	peer, err := api.NewPeer(rtc.PeerConfig{MidPrefix: "s"})
 	require.NoError(g.t, err)
