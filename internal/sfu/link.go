@@ -122,8 +122,9 @@ func (l *link) readSections() {
 		}
 	}
 	for mid, src := range l.sources {
-		if l.wire[mid] == "" {
-			src.to.Store(nil)
+		if l.wire[mid] != src.id {
+			src.id = ""
+			src.to.Store(nil) // until the track that it carries now is published
 		}
 	}
 }
@@ -140,7 +141,9 @@ func (l *link) carry(pub *publication) bool {
 	}
 	for mid, id := range l.wire {
 		if id == pub.id {
-			l.source(mid).to.Store(pub.up)
+			src := l.source(mid)
+			src.id = id
+			src.to.Store(pub.up)
 			pub.up.setInlet(l.inlets[mid])
 			return true
 		}
@@ -151,7 +154,7 @@ func (l *link) carry(pub *publication) bool {
 func (l *link) source(mid string) *source {
 	src := l.sources[mid]
 	if src == nil {
-		src = &source{mid: mid}
+		src = &source{}
 		l.sources[mid] = src
 	}
 	return src

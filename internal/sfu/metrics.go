@@ -74,6 +74,9 @@ func (m *metrics) handler() http.Handler {
 }
 
 func (m *metrics) refused(code signaling.Code) {
+	if code == 0 {
+		return // a client that left without a word
+	}
 	m.refusals.WithLabelValues(strconv.Itoa(int(code))).Inc()
 }
 

@@ -117,8 +117,8 @@ func (u *uplink) close() {
 // source is one receive section of a publisher's connection. Its pump runs as
 // long as the section; what the section carries can change under it.
 type source struct {
-	mid string
-	to  atomic.Pointer[uplink] // nil: nothing that is published
+	id string                 // of the track, on the wire; of the peer's goroutine
+	to atomic.Pointer[uplink] // nil: nothing that is published
 }
 
 // pump reads the section until it ends.
