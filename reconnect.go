@@ -12,10 +12,14 @@ import (
 
 const (
 	defaultSessionTimeout = 30 * time.Second
-	dialTimeout           = 15 * time.Second
-	backoffStart          = 80 * time.Millisecond
-	backoffFactor         = 1.5
-	backoffMost           = 10 * time.Second
+	// An attempt to dial has at first dialTimeout, and every further one half
+	// as much again. A machine that gets no answer asks ever more rarely: a
+	// new attempt asks at once.
+	dialTimeout     = 3 * time.Second
+	dialTimeoutMost = 15 * time.Second
+	backoffStart    = 80 * time.Millisecond
+	backoffFactor   = 1.5
+	backoffMost     = 10 * time.Second
 	// settleTime is how long a session has to last before the attempt after it
 	// is the first again. Servers that let everybody in and out at once would
 	// be asked without end.
@@ -40,6 +44,7 @@ const (
 type reconnect struct {
 	sigDown, mediaDown bool
 	mediaUp            bool // the media connection is up, or was when last looked
+	renewed            bool // a media connection that was up is being replaced
 	since              time.Time
 	attempts           int
 	last               error // what the last attempt met
@@ -68,6 +73,9 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		_ = s.Close(context.Background(), signaling.ReasonReplaced) // it came too late: media is broken
 		r.dial(0)
 		return
+	}
+	if l.session != nil {
+		_ = l.session.Close(context.Background(), signaling.ReasonReplaced) // see probe
 	}
 	state := s.Initial()
 	again := r.State() == StateReconnecting
@@ -216,7 +224,7 @@ func (r *Room) look() {
 	if l.ended {
 		return
 	}
-	down := l.re.sigDown || l.re.mediaDown
+	down := l.re.sigDown || l.re.mediaDown || l.re.renewed
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -273,6 +281,19 @@ func (r *Room) dial(least time.Duration) {
 	l.re.retry = r.after(wait, r.dialNow)
 }
 
+// probe resumes the session on a second connection, while the first may still
+// be good: where media is lost, a change of network has often taken both, and
+// only the silence of the first one tells.
+func (r *Room) probe() {
+	l := &r.loop
+	if l.ended || l.re.dialing || l.session == nil || l.re.fresh || l.sessionID == "" || !l.caps.Resume {
+		return
+	}
+	r.flush() // the first one gets its chance
+	l.re.dialing = true
+	r.dialNow()
+}
+
 func backoff(tries int) time.Duration {
 	if tries == 0 {
 		return 0
@@ -299,10 +320,15 @@ func (r *Room) dialNow() {
 	if !l.re.renew && !l.re.fresh {
 		refresh = nil
 	}
+	limit := time.Duration(dialTimeout)
+	for range min(l.re.tries-1, 10) {
+		limit += limit / 2
+	}
+	limit = min(limit, dialTimeoutMost)
 	r.wg.Add(1)
 	go func() {
 		defer r.wg.Done()
-		ctx, cancel := context.WithTimeout(r.life, dialTimeout)
+		ctx, cancel := context.WithTimeout(r.life, limit)
 		defer cancel()
 		var s signaling.Session
 		var err error
@@ -372,9 +398,14 @@ func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
 		r.dial(0) // what the application or the machine met may pass
 		return
 	}
+	over := join.Resume != "" && e.Cause == nil &&
+		(e.Code == signaling.CodeSignalingDisconnected || e.Code == signaling.CodeParticipantNotFound)
 	switch {
-	case join.Resume != "" && e.Cause == nil &&
-		(e.Code == signaling.CodeSignalingDisconnected || e.Code == signaling.CodeParticipantNotFound):
+	case l.session != nil && over:
+		l.re.fresh = true
+		r.sessionLost(e)
+	case l.session != nil: // a probe; the session may still be good
+	case over:
 		l.re.fresh, l.re.dialing = true, true
 		r.dialNow() // the server is there
 	case e.Code == signaling.CodeTokenExpired && r.opts.RefreshToken != nil && !l.re.renew:
@@ -396,6 +427,7 @@ func (r *Room) renewEngine() error {
 	}
 	old := l.engine
 	l.engine = fresh
+	l.re.renewed = l.re.renewed || l.re.mediaUp
 	l.re.mediaUp, l.re.mediaDown, l.re.deaf = false, false, 0
 	for _, pub := range l.publications {
 		pub.sender.live.Store(false)
@@ -440,7 +472,7 @@ func (r *Room) connectionChanged() {
 	}
 	switch c.State {
 	case engine.StateConnected:
-		l.re.mediaUp, l.re.mediaDown, l.re.deaf = true, false, 0
+		l.re.mediaUp, l.re.mediaDown, l.re.renewed, l.re.deaf = true, false, false, 0
 		if l.re.restart != nil {
 			l.re.restart.Stop()
 			l.re.restart = nil
@@ -450,6 +482,7 @@ func (r *Room) connectionChanged() {
 		if !l.re.mediaDown {
 			l.re.mediaDown, l.re.deaf, l.re.turns = true, 0, 0
 			r.restartICE()
+			r.probe()
 		}
 	case engine.StateClosed:
 		// The server ended it, and is about to say why. If it does not, it

@@ -244,7 +244,6 @@ func (r *Room) end(err error, reason DisconnectReason) {
 		return
 	}
 	r.loop.ended = true
-	r.loop.leaving = err == nil && reason == ReasonLeft
 	r.mu.Lock()
 	r.err, r.state = err, StateDisconnected
 	r.reconnecting = nil
@@ -284,12 +283,9 @@ func (r *Room) shutDown() {
 		}
 	})
 	if l.session != nil {
-		reason := signaling.ReasonReplaced
-		if l.leaving {
-			reason = signaling.ReasonLeave
-		}
+		// Nobody will resume it, whatever ended the room.
 		ctx, cancel := context.WithTimeout(context.Background(), disconnectTime/2)
-		if err := l.session.Close(ctx, reason); err != nil {
+		if err := l.session.Close(ctx, signaling.ReasonLeave); err != nil {
 			r.log.Debug("closing the session", "err", err)
 		}
 		cancel()
@@ -306,14 +302,14 @@ func (r *Room) shutDown() {
 
 // loopState is what only the loop touches.
 type loopState struct {
-	ended, leaving bool
-	session        signaling.Session
-	sessionID      string
-	generation     int // of the session; what older ones report is stale
-	timeout        time.Duration
-	caps           signaling.Capabilities
-	engine         *engine.Engine
-	servers        []signaling.ICEServer
+	ended      bool
+	session    signaling.Session
+	sessionID  string
+	generation int // of the session; what older ones report is stale
+	timeout    time.Duration
+	caps       signaling.Capabilities
+	engine     *engine.Engine
+	servers    []signaling.ICEServer
 
 	publications []*LocalTrackPublication
 	revision     int // of our participant section
