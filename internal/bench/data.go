@@ -105,35 +105,47 @@ func (b *bench) throughput(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	total := b.times(64<<20/bulkSize, 16<<20/bulkSize)
+	sent := int64(0)
 	type outcome struct {
-		got, dropped int
+		got, dropped int64
 		err          error
 	}
 	ended := make(chan outcome, 1)
 	bob.wg.Go(func() {
 		var o outcome
-		for o.got+o.dropped < total && o.err == nil {
+		for {
 			m, err := there.Receive(ctx)
-			if o.err = err; err == nil {
-				o.got++
-				o.dropped += m.Dropped
+			if err != nil {
+				o.err = err
+				break
 			}
+			if len(m.Data) == 0 { // the last one
+				break
+			}
+			o.got++
+			o.dropped += int64(m.Dropped)
 		}
 		ended <- o
 	})
 	start := time.Now()
 	msg := make([]byte, bulkSize)
-	for range total {
+	for time.Since(start) < b.during() {
 		if err := alice.out.Send(ctx, msg); err != nil {
 			return nil, errors.Join(err, bob.Err())
 		}
+		sent++
+	}
+	if err := alice.out.Send(ctx, nil); err != nil {
+		return nil, errors.Join(err, bob.Err())
 	}
 	o := <-ended
 	if o.err != nil {
-		return nil, fmt.Errorf("%d of %d messages arrived: %w", o.got, total, errors.Join(o.err, bob.Err()))
+		return nil, fmt.Errorf("%d of %d messages arrived: %w", o.got, sent, errors.Join(o.err, bob.Err()))
 	}
-	rate := float64(o.got*bulkSize) / 1e6 / time.Since(start).Seconds()
+	if missing := sent - o.got - o.dropped; missing != 0 {
+		return nil, fmt.Errorf("%d of %d messages are missing", missing, sent)
+	}
+	rate := float64(o.got) * bulkSize / 1e6 / time.Since(start).Seconds()
 	return []Row{
 		{"data_throughput_mb_per_s", "messages of 16 KiB", rate, "MB/s", "≥ 40"},
 		{"data_messages_dropped", "messages of 16 KiB that were not read in time", float64(o.dropped), "", "0"},

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/parley-rtc/parley"
 	"github.com/parley-rtc/parley/internal/front"
@@ -43,7 +44,8 @@ func newStudio(t *testing.T, dir string) *studio {
 	var err error
 	s.srv, err = front.Start(front.Config{Listen: "127.0.0.1:0", SFU: sfu.Config{
 		AccountSID: s.key.AccountSID, Keys: map[string]accesstoken.Secret{s.key.SID: s.key.Secret},
-		Media: sfu.Media{Loopback: true},
+		Media:  sfu.Media{Loopback: true},
+		Limits: sfu.Limits{HelloTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second}, // machines may be slow
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.srv.Shutdown(context.Background(), 0)) })
