@@ -149,7 +149,9 @@ func (p *Peer) Close() error {
 		p.gate.Lock()
 		close(p.done)
 		p.gate.Unlock()
-		<-time.NewTimer(closePause + rand.N(closePause)).C
+		if _, started := p.iceTransport(); started {
+			<-time.NewTimer(closePause + rand.N(closePause)).C
+		}
 		err = p.pc.Close()
 		p.wg.Wait()
 	})
