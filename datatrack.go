@@ -190,6 +190,8 @@ type Message struct {
 	Dropped int
 }
 
+func (m Message) size() int { return engine.Message{Data: m.Data}.Size() }
+
 // receiveQueue is how much may wait in a remote data track; then the oldest
 // message is dropped.
 const receiveQueue = 1 << 20
@@ -234,7 +236,7 @@ func (t *RemoteDataTrack) Receive(ctx context.Context) (Message, error) {
 			m := t.queue[0]
 			t.queue[0] = Message{}
 			t.queue = t.queue[1:]
-			t.bytes -= len(m.Data) + 1
+			t.bytes -= m.size()
 			m.Dropped, t.dropped = t.dropped, 0
 			more := len(t.queue) > 0 || t.ended
 			t.qmu.Unlock()
@@ -265,9 +267,9 @@ func (t *RemoteDataTrack) push(m engine.Message) {
 		return
 	}
 	t.queue = append(t.queue, Message{Data: m.Data, Text: m.Text})
-	t.bytes += len(m.Data) + 1
+	t.bytes += m.Size()
 	for t.bytes > receiveQueue && len(t.queue) > 1 {
-		t.bytes -= len(t.queue[0].Data) + 1
+		t.bytes -= t.queue[0].size()
 		t.queue[0] = Message{}
 		t.queue = t.queue[1:]
 		t.dropped++

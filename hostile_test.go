@@ -114,6 +114,10 @@ func handle(e parley.Event) faultnet.Fact {
 		return of(e.Participant, e.Publication)
 	case parley.TrackDisabled:
 		return of(e.Participant, e.Publication)
+	case parley.TrackStarted:
+		return of(e.Participant, e.Track.Publication())
+	case parley.TrackDimensionsChanged:
+		return of(e.Participant, e.Track.Publication())
 	}
 	return f
 }

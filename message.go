@@ -20,7 +20,7 @@ type TrackMessage struct {
 // Messages returns the data messages of all tracks in the room, from its first
 // call on; each call returns the same channel. It is apart from the events: up
 // to 256 messages wait in it, then the oldest are dropped and counted in the
-// next one's Dropped. Receive on the track gets its messages all the same. The
+// Dropped of one that follows. Receive on the track gets its messages all the same. The
 // channel is closed when the room has ended.
 func (r *Room) Messages() <-chan TrackMessage { return r.messages.view(nil) }
 
@@ -71,8 +71,8 @@ func (h *messageHub) push(t *RemoteDataTrack, m engine.Message) {
 func (v *messageView) push(m TrackMessage) {
 	if len(v.ch) == cap(v.ch) {
 		select {
-		case <-v.ch:
-			v.dropped++
+		case old := <-v.ch:
+			v.dropped += 1 + old.Dropped
 		default: // a reader was faster
 		}
 	}

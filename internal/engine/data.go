@@ -18,6 +18,8 @@ const (
 	// receiveBuffer is how much may wait to be received, per channel; then
 	// the oldest message goes, and is counted.
 	receiveBuffer = 1 << 20
+	// messageCost is what a message takes besides its data, about.
+	messageCost = 64
 )
 
 // The errors of data channels.
@@ -181,6 +183,9 @@ type Message struct {
 	Text bool
 }
 
+// Size is what the message takes in a bounded queue. Empty ones are not free.
+func (m Message) Size() int { return len(m.Data) + messageCost }
+
 // DataReceiver is the receiving end of a data channel that the server opened.
 // Its methods may be called from any goroutine.
 type DataReceiver struct {
@@ -232,9 +237,9 @@ func (r *DataReceiver) push(m Message) {
 		return
 	}
 	r.early = append(r.early, m)
-	r.bytes += len(m.Data) + 1
+	r.bytes += m.Size()
 	for r.bytes > receiveBuffer && len(r.early) > 1 {
-		r.bytes -= len(r.early[0].Data) + 1
+		r.bytes -= r.early[0].Size()
 		r.early[0] = Message{}
 		r.early = r.early[1:]
 	}

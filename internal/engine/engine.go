@@ -11,6 +11,7 @@ package engine
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,7 +45,8 @@ type Engine struct {
 
 	uplinks  []*uplink
 	inlets   map[inletKey]*slot
-	channels map[string]*DataReceiver // opened by the other side, by label
+	channels map[string]*DataReceiver   // opened by the other side, by label
+	opened   map[*DataReceiver]struct{} // and still open
 	out      map[string]*signaling.PeerConnection
 
 	haveSlots map[media.Kind]int // receive sections made here, by kind
@@ -62,6 +64,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		inlets:    map[inletKey]*slot{},
 		channels:  map[string]*DataReceiver{},
+		opened:    map[*DataReceiver]struct{}{},
 		out:       map[string]*signaling.PeerConnection{},
 		haveSlots: map[media.Kind]int{},
 	}
@@ -100,6 +103,7 @@ func (e *Engine) open(id string) (*link, error) {
 			Channel: func(dc *webrtc.DataChannel) {
 				r := newDataReceiver(dc)
 				post(func() { e.channelOpened(r) })
+				dc.OnClose(func() { post(func() { e.channelClosed(r) }) })
 			},
 		},
 	})
@@ -437,15 +441,22 @@ func (e *Engine) slot(l *link, mid string) *slot {
 }
 
 func (e *Engine) channelOpened(r *DataReceiver) {
-	const most = 512 // channels; a server that opens more gets no further ones heard
-	if len(e.channels) >= most {
+	const most = 512 // channels; those that a server opens beyond are closed again
+	if len(e.opened) >= most {
+		_ = r.dc.Close() // it has ended already then
 		return
 	}
+	if len(e.channels) > 2*most {
+		maps.DeleteFunc(e.channels, func(_ string, old *DataReceiver) bool { _, open := e.opened[old]; return !open })
+	}
+	e.opened[r] = struct{}{}
 	e.channels[r.Label()] = r
 	if e.cfg.ChannelOpened != nil {
 		e.cfg.ChannelOpened(r.Label())
 	}
 }
+
+func (e *Engine) channelClosed(r *DataReceiver) { delete(e.opened, r) }
 
 // Channel returns the data channel that the server opened under the label, or
 // nil while there is none.
