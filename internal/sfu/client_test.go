@@ -131,15 +131,16 @@ func (c *client) takeOwn() *signaling.Description {
 
 func (c *client) takeAnswer(d *signaling.Description) {
 	c.mu.Lock()
-	mine := c.own != nil && c.own.Revision == d.Revision
+	own := c.own
 	c.mu.Unlock()
-	if !mine {
+	if own == nil || own.Revision != d.Revision {
 		return
 	}
-	err := c.pc.ApplyOffer(c.takeOwn().SDP)
+	err := c.pc.ApplyOffer(own.SDP)
 	if err == nil {
 		err = c.pc.SetRemoteAnswer(d.SDP)
 	}
+	c.takeOwn()
 	if err != nil && !c.closing.Load() {
 		c.t.Errorf("taking an answer: %v", err)
 	}

@@ -30,7 +30,8 @@ type link struct {
 	wire     map[string]string      // mid to the id of the track, in the latest description
 	channels map[string]*dataSource // by label
 	slots    []*slot
-	turn     int // counts the releases of slots
+	turn     int  // counts the releases of slots
+	worked   bool // it was connected once
 
 	offers offers
 

@@ -103,6 +103,7 @@ func (p *peer) linkState(l *link) {
 	}
 	switch l.pc.State() {
 	case webrtc.PeerConnectionStateConnected:
+		l.worked = true
 		p.mute.Stop()
 		for _, s := range p.subs {
 			if s.slot != nil {
@@ -127,6 +128,10 @@ func (p *peer) mediaGone() {
 	}
 	switch p.link.pc.State() {
 	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
-		p.finish(signaling.NewError(signaling.CodeMediaConnection), signaling.DisconnectTimeout, 0)
+		code := signaling.CodeMediaConnection
+		if !p.link.worked && p.link.pc.State() == webrtc.PeerConnectionStateClosed {
+			code = signaling.CodeMediaDTLSFailed // it was closed in the middle of the handshake
+		}
+		p.finish(signaling.NewError(code), signaling.DisconnectTimeout, 0)
 	}
 }

@@ -110,14 +110,14 @@ func TestRemoveAndComplete(t *testing.T) {
 }
 
 func TestT31RoomsEnd(t *testing.T) {
-	w := newWorld(t, func(cfg *sfu.Config) { cfg.EmptyRoomTimeout = 200 * time.Millisecond; cfg.MaxRooms = 2 })
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.EmptyRoomTimeout = 2 * time.Second; cfg.MaxRooms = 2 })
 	_, err := w.srv.CreateRoom("made", 0)
 	require.NoError(t, err)
 	alice := w.client("alice", "by itself")
 	require.NoError(t, alice.dial())
 	requireCode(t, signaling.CodeRoomCreateFailed, w.client("bob", "third").dial())
 	require.NoError(t, alice.session.Close(t.Context(), signaling.ReasonLeave))
-	require.Eventually(t, func() bool { return len(w.srv.Rooms()) == 0 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.srv.Rooms()) == 0 }, 10*time.Second, 10*time.Millisecond)
 }
 
 // What a client breaks ends this client, and nobody else.
