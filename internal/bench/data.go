@@ -89,6 +89,10 @@ func (b *bench) roundTrips(ctx context.Context) ([]Row, error) {
 // bulkSize is the size of messages in bulk: the largest there are.
 const bulkSize = 16 << 10
 
+// bulkWindow is how many of them may be on their way. A server ends the stay of
+// a subscriber for whom 4 MiB wait.
+const bulkWindow = (1 << 20) / bulkSize
+
 // throughput measures how much goes through a data track.
 func (b *bench) throughput(ctx context.Context) ([]Row, error) {
 	alice, err := b.talker(ctx, "bulk", "alice")
@@ -111,7 +115,9 @@ func (b *bench) throughput(ctx context.Context) ([]Row, error) {
 		err          error
 	}
 	ended := make(chan outcome, 1)
+	window := make(chan struct{}, bulkWindow)
 	bob.wg.Go(func() {
+		defer close(ended)
 		var o outcome
 		for {
 			m, err := there.Receive(ctx)
@@ -124,12 +130,20 @@ func (b *bench) throughput(ctx context.Context) ([]Row, error) {
 			}
 			o.got++
 			o.dropped += int64(m.Dropped)
+			for range 1 + m.Dropped {
+				<-window
+			}
 		}
 		ended <- o
 	})
 	start := time.Now()
 	msg := make([]byte, bulkSize)
 	for time.Since(start) < b.during() {
+		select {
+		case window <- struct{}{}:
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), bob.Err())
+		}
 		if err := alice.out.Send(ctx, msg); err != nil {
 			return nil, errors.Join(err, bob.Err())
 		}
