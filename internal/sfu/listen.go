@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/pion/ice/v4"
+	"github.com/pion/webrtc/v4"
 )
 
 // listenMedia opens the media sockets and makes the API that connections are

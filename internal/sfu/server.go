@@ -10,6 +10,7 @@ package sfu
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -80,6 +81,8 @@ type Media struct {
 	Loopback bool
 	// AllowPrivate lets clients name addresses of private networks.
 	AllowPrivate bool
+	// KeyLog gets the keys of all media, for tests that show their packets.
+	KeyLog io.Writer
 }
 
 func (c *Config) setDefaults() {
