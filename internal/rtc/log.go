@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 
 	"github.com/pion/logging"
 )
@@ -23,6 +24,12 @@ func (f logFactory) NewLogger(scope string) logging.LeveledLogger {
 	return pionLogger{f.log.With("scope", "pion/"+scope)}
 }
 
+// secrets finds the passwords of ICE and TURN, which pion's trace messages tell,
+// by the words before them.
+var secrets = regexp.MustCompile(`(?i)((?:pwd|passw[a-z]*|credential|secret)"?[:= ]+"?)[^\s",;]+`)
+
+func redact(msg string) string { return secrets.ReplaceAllString(msg, "${1}[redacted]") }
+
 type pionLogger struct{ log *slog.Logger }
 
 func (l pionLogger) write(level slog.Level, format string, args ...any) {
@@ -33,7 +40,7 @@ func (l pionLogger) write(level slog.Level, format string, args ...any) {
 	if len(args) > 0 {
 		format = fmt.Sprintf(format, args...)
 	}
-	l.log.Log(ctx, level, format)
+	l.log.Log(ctx, level, redact(format))
 }
 
 func (l pionLogger) Trace(msg string)                  { l.write(levelTrace, msg) }
