@@ -80,6 +80,7 @@ func call(ctx context.Context, url, token, dir string) error {
 		case parley.ParticipantConnected:
 			fmt.Printf("%s is here\n", ev.Participant.Identity())
 			//	chat.send("hello, " + participant.identity);
+			// Who has not subscribed yet does not get it, here as there.
 			if err := chat.SendText(ctx, "hello, "+ev.Participant.Identity()); err != nil {
 				return err
 			}
@@ -118,7 +119,7 @@ func call(ctx context.Context, url, token, dir string) error {
 //	  if (track.kind === "data")
 //	    track.on("message", data => console.log(`${participant.identity}: ${data}`));
 func trackSubscribed(track parley.RemoteTrack, participant *parley.RemoteParticipant) {
-	chat, ok := track.(*parley.RemoteDataTrack)
+	chat, ok := track.(*parley.RemoteDataTrack) // its type tells the kind
 	if !ok {
 		return // see attach
 	}
