@@ -322,6 +322,9 @@ func (m *localMedia) WriteSample(s media.Sample) error {
 // marker; sequence number, payload type and SSRC are the room's. Only for
 // tracks without a source.
 func (m *localMedia) WriteRTP(pkt *rtp.Packet) error {
+	if pkt == nil {
+		return wrap("%w: nil packet", ErrOption)
+	}
 	if err := m.writable(); err != nil {
 		return err
 	}
