@@ -2,7 +2,9 @@ package sfu
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/parley-rtc/parley/signaling"
 	"github.com/pion/webrtc/v4"
@@ -12,34 +14,33 @@ import (
 // dataUplink is a data publication on its way to its subscribers.
 type dataUplink struct {
 	mu    sync.Mutex
-	downs []*dataDownlink
+	downs []*dataDownlink         // replaced, never changed
 	init  *webrtc.DataChannelInit // nil until the publisher's channel is there
 }
 
-// relay gives the message to every subscriber, in the same order to all.
-func (u *dataUplink) relay(msg webrtc.DataChannelMessage) {
+// relay gives the message to every subscriber, in the same order to all. Only
+// the reader of the publisher's channel calls it. It waits for subscribers of a
+// reliable track that have too much before them: so the track goes at the pace
+// of its slowest subscriber, and the publisher feels that.
+func (u *dataUplink) relay(ctx context.Context, msg webrtc.DataChannelMessage) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, d := range u.downs {
-		d.send(msg)
+	downs := u.downs
+	u.mu.Unlock()
+	for _, d := range downs {
+		d.send(ctx, msg)
 	}
 }
 
 func (u *dataUplink) attach(d *dataDownlink) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.downs = append(u.downs, d)
+	u.downs = append(slices.Clone(u.downs), d)
 }
 
 func (u *dataUplink) detach(d *dataDownlink) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i := range u.downs {
-		if u.downs[i] == d {
-			u.downs = append(u.downs[:i:i], u.downs[i+1:]...)
-			return
-		}
-	}
+	u.downs = slices.DeleteFunc(slices.Clone(u.downs), func(o *dataDownlink) bool { return o == d })
 }
 
 func (u *dataUplink) setInit(init *webrtc.DataChannelInit) {
@@ -96,7 +97,7 @@ func (s *dataSource) receive(msg webrtc.DataChannelMessage) {
 	if s.rates.messages.Wait(s.end) != nil || s.rates.bytes.WaitN(s.end, len(msg.Data)) != nil {
 		return
 	}
-	s.to.relay(msg)
+	s.to.relay(s.end, msg)
 }
 
 // bind names the publication that the channel belongs to, once.
@@ -122,7 +123,9 @@ type dataDownlink struct {
 	channel  *webrtc.DataChannel
 	reliable bool
 	backlog  int
-	slow     func() // only posts
+	patience time.Duration
+	slow     func()        // only posts
+	moved    chan struct{} // one slot: there may be room again
 
 	mu      sync.Mutex
 	open    bool
@@ -131,13 +134,25 @@ type dataDownlink struct {
 	size    int
 }
 
-func newDataDownlink(channel *webrtc.DataChannel, init *webrtc.DataChannelInit, backlog int, slow func()) *dataDownlink {
+func newDataDownlink(channel *webrtc.DataChannel, init *webrtc.DataChannelInit, limits *Limits, slow func()) *dataDownlink {
 	d := &dataDownlink{
-		channel: channel, backlog: backlog, slow: slow,
+		channel: channel, backlog: limits.DataBacklog, patience: limits.DataPatience, slow: slow,
 		reliable: init.MaxPacketLifeTime == nil && init.MaxRetransmits == nil,
+		moved:    make(chan struct{}, 1),
+	}
+	if d.backlog > 0 {
+		channel.SetBufferedAmountLowThreshold(uint64(d.backlog) / 2)
+		channel.OnBufferedAmountLow(d.poke)
 	}
 	channel.OnOpen(d.opened)
 	return d
+}
+
+func (d *dataDownlink) poke() {
+	select {
+	case d.moved <- struct{}{}:
+	default:
+	}
 }
 
 func (d *dataDownlink) opened() {
@@ -148,30 +163,69 @@ func (d *dataDownlink) opened() {
 		d.write(msg)
 	}
 	d.waiting, d.size = nil, 0
+	d.poke()
 }
 
-// send never waits. A subscriber that is too slow misses messages of an
-// unreliable track; with a reliable one it is ended, because it would have to
-// miss some as well.
-func (d *dataDownlink) send(msg webrtc.DataChannelMessage) {
+// send gives the subscriber a message. One that is too slow misses messages of
+// an unreliable track. With a reliable one it is waited for, as long as it takes
+// anything at all: then it is ended, because it would have to miss some as well.
+func (d *dataDownlink) send(ctx context.Context, msg webrtc.DataChannelMessage) {
+	var timer *time.Timer
+	last := 0
+	for {
+		sent, waits := d.try(msg)
+		if sent || !d.reliable {
+			return
+		}
+		if timer == nil {
+			timer = time.NewTimer(d.patience)
+			defer timer.Stop()
+			last = waits
+		}
+		select {
+		case <-d.moved:
+		case <-timer.C:
+			if waits >= last {
+				d.giveUp()
+				return
+			}
+			last = waits
+			timer.Reset(d.patience)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// try sends the message if there is room; otherwise it tells how much waits.
+// To a channel that is closed everything is sent, to no effect.
+func (d *dataDownlink) try(msg webrtc.DataChannelMessage) (sent bool, waits int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	waits := d.size
+	waits = d.size
 	if d.open {
 		waits = int(d.channel.BufferedAmount())
 	}
 	switch {
 	case d.closed:
 	case d.backlog > 0 && waits+len(msg.Data) > d.backlog:
-		if d.reliable {
-			d.closed = true
-			d.slow()
-		}
+		return false, waits
 	case !d.open:
 		d.waiting = append(d.waiting, msg)
 		d.size += len(msg.Data) + 64
 	default:
 		d.write(msg)
+	}
+	return true, 0
+}
+
+func (d *dataDownlink) giveUp() {
+	d.mu.Lock()
+	closed := d.closed
+	d.closed = true
+	d.mu.Unlock()
+	if !closed {
+		d.slow()
 	}
 }
 
@@ -188,6 +242,7 @@ func (d *dataDownlink) close() {
 	d.mu.Lock()
 	d.closed, d.waiting = true, nil
 	d.mu.Unlock()
+	d.poke()
 	_ = d.channel.Close() // it has ended already then
 }
 

@@ -154,6 +154,7 @@ func TestT23ChannelsAreLimited(t *testing.T) {
 func TestT11SlowSubscriberIsEndedAlone(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) {
 		cfg.Limits.DataBacklog, cfg.Limits.DataMessages, cfg.Limits.DataBytes = 256<<10, -1, -1
+		cfg.Limits.DataPatience = 200 * time.Millisecond
 	})
 	alice, bob, dc, label := w.pair(nil)
 	slow := w.client("slow", "demo")

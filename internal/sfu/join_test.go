@@ -144,7 +144,7 @@ func TestExactlyAsManyAsFitAreAdmitted(t *testing.T) {
 	require.Len(t, w.srv.Participants("demo"), places)
 }
 
-func TestR32NewerStayOfAnIdentityWins(t *testing.T) {
+func TestT05NewerStayOfAnIdentityWins(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.MaxParticipants = 2 })
 	watcher, older, newer := w.client("watcher", "demo"), w.client("alice", "demo"), w.client("alice", "demo")
 	require.NoError(t, watcher.dial())
@@ -168,7 +168,7 @@ func TestR32NewerStayOfAnIdentityWins(t *testing.T) {
 	require.Equal(t, []string{"older connected ", "older disconnected duplicate", "newer connected "}, story)
 }
 
-func TestR30PerAddressLimits(t *testing.T) {
+func TestT10PerAddressLimits(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.Limits.JoinRate, cfg.Limits.Sockets = 1, 3 })
 	for i := range 2 { // the burst
 		require.NoError(t, w.client(fmt.Sprintf("c%d", i), "demo").dial())

@@ -32,12 +32,14 @@ type Limits struct {
 
 	// Data: one message, 16 KiB; bytes and messages a second of one publisher,
 	// 1 MB and 500; open channels of one client, 64; what waits for a slow
-	// subscriber of one track, 4 MiB.
+	// subscriber of one track, 4 MiB; how long a subscriber of a reliable track
+	// may take nothing of that before it is ended, 2 s.
 	DataMessage  int
 	DataBytes    int
 	DataMessages int
 	Channels     int
 	DataBacklog  int
+	DataPatience time.Duration
 
 	// KeyframePause is the least time between two key frame requests to one
 	// publisher, 500 ms.
@@ -69,5 +71,6 @@ func (l *Limits) setDefaults() {
 	fill(&l.DataMessages, 500)
 	fill(&l.Channels, 64)
 	fill(&l.DataBacklog, 4<<20)
+	fill(&l.DataPatience, 2*time.Second)
 	fill(&l.KeyframePause, 500*time.Millisecond)
 }

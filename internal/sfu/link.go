@@ -271,7 +271,7 @@ func (l *link) sendChannel(label string, init *webrtc.DataChannelInit) (*dataDow
 	if !hasSection(l.pc.RemoteSections(), "application") {
 		l.offers.needed = true
 	}
-	return newDataDownlink(dc, init, l.peer.srv.cfg.Limits.DataBacklog, l.peer.tooSlow), nil
+	return newDataDownlink(dc, init, &l.peer.srv.cfg.Limits, l.peer.tooSlow), nil
 }
 
 // ready reports whether media can pass.

@@ -14,7 +14,7 @@ import (
 
 // Packets get lost on all four ways: those to the server and those from it,
 // media and the requests to send it again.
-func TestR09LossIsRepairedOnBothLegs(t *testing.T) {
+func TestLossIsRepairedOnBothLegs(t *testing.T) {
 	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	socket := faultnet.Impair(udp, 1)

@@ -105,11 +105,7 @@ func (p *peer) linkState(l *link) {
 	case webrtc.PeerConnectionStateConnected:
 		l.worked = true
 		p.mute.Stop()
-		for _, s := range p.subs {
-			if s.slot != nil {
-				s.pub.up.wantKeyframe() // those before had nowhere to go
-			}
-		}
+		p.start()
 	case webrtc.PeerConnectionStateClosed: // by the client
 		p.mute.Reset(p.srv.cfg.SessionTimeout) // for another connection
 	case webrtc.PeerConnectionStateFailed:

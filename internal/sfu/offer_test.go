@@ -102,7 +102,7 @@ func TestOpensASectionForDataWhereThereIsNone(t *testing.T) {
 
 // Each time that the server offers, the client offers too, with the same
 // revision, as one does that has not seen the server's offer yet.
-func TestTrap11ThousandCrossedOffersCostNothing(t *testing.T) {
+func TestTrap11CrossedOffersCostNothing(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.Limits.MessageRate, cfg.Limits.MessageBurst = 10_000, 10_000 })
 	alice := w.client("alice", "demo")
 	out := alice.publish(signaling.KindVideo, "cam")
@@ -125,7 +125,7 @@ func TestTrap11ThousandCrossedOffersCostNothing(t *testing.T) {
 		bob.answer(d)
 		bob.change(func() { crossed, latest = crossed+1, d.Revision })
 	}
-	times := 1000 // the client's transport takes its time: 50 messages a second
+	times := 200 // the client's transport takes its time: 50 messages a second
 	if testing.Short() {
 		times = 50
 	}

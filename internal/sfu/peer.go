@@ -30,6 +30,7 @@ type peer struct {
 	ending func(*rsp.ServerConn) // says goodbye on the last socket
 	away   *time.Timer           // session timeout; stopped while the client is there
 	mute   *time.Timer           // how long media may be gone
+	stay   *time.Timer           // how long the stay may last
 
 	localRevision int
 	tracks        []*track
@@ -61,6 +62,9 @@ func newPeer(srv *Server, r *room, g *accesstoken.Grants) *peer {
 	p.away.Stop()
 	p.mute = time.AfterFunc(time.Hour, func() { p.post(p.mediaGone) })
 	p.mute.Stop()
+	p.stay = time.AfterFunc(srv.cfg.MaxParticipantDuration, func() {
+		p.post(func() { p.finish(nil, signaling.DisconnectDuration, 0) })
+	})
 	return p
 }
 
@@ -73,6 +77,7 @@ func (p *peer) run() {
 	}
 	p.away.Stop()
 	p.mute.Stop()
+	p.stay.Stop()
 	for _, t := range p.tracks {
 		t.close()
 	}

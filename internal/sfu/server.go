@@ -42,6 +42,8 @@ type Config struct {
 	MaxTracks         int // of a participant; 16
 	// SessionTimeout is how long a vanished client keeps its place; 30 s.
 	SessionTimeout time.Duration
+	// MaxParticipantDuration is how long anybody may stay; 4 h.
+	MaxParticipantDuration time.Duration
 	// EmptyRoomTimeout is how long a created room may stay empty; 5 min.
 	EmptyRoomTimeout time.Duration
 	// Region is the name of the place, for clients that show it.
@@ -89,6 +91,7 @@ func (c *Config) setDefaults() {
 	fill(&c.MaxRooms, 10_000)
 	fill(&c.MaxParticipants, 50)
 	fill(&c.MaxTracks, 16)
+	fill(&c.MaxParticipantDuration, 4*time.Hour)
 	fill(&c.SessionTimeout, 30*time.Second)
 	fill(&c.EmptyRoomTimeout, 5*time.Minute)
 	c.Limits.setDefaults()

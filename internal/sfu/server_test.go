@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestR07ShutdownIsToldWithinASecond(t *testing.T) {
+func TestShutdownIsToldWithinASecond(t *testing.T) {
 	w := newWorld(t)
 	clients := []*client{w.client("a", "one"), w.client("b", "one"), w.client("c", "two")}
 	for _, c := range clients {
@@ -197,4 +197,14 @@ func TestEndOfAConnectionIsNotTheEndOfTheStay(t *testing.T) {
 	mid = bob.slot(media.Video)
 	bob.renegotiate()
 	read(t, bob.inlet(mid), 10)
+}
+
+func TestStayEndsWithItsTime(t *testing.T) {
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.MaxParticipantDuration = 300 * time.Millisecond })
+	alice := w.client("alice", "demo")
+	require.NoError(t, alice.dial())
+	alice.until("end", func() bool { return alice.err != nil })
+	var e *signaling.Error
+	require.ErrorAs(t, alice.err, &e)
+	require.Equal(t, signaling.DisconnectDuration, e.Reason)
 }

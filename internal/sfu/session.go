@@ -186,6 +186,7 @@ func (p *peer) abandonTimers() {
 	p.stop()
 	p.away.Stop()
 	p.mute.Stop()
+	p.stay.Stop()
 	for _, t := range p.tracks {
 		t.close()
 	}

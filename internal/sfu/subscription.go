@@ -100,8 +100,12 @@ func (p *peer) assignChannel(s *subscription) {
 func freshID() string { return rand.Text() }
 
 // start begins to forward to the subscriptions that the client has been told
-// of.
+// of, once its connection is up: what is sent earlier goes nowhere, and so
+// would the key frame that it begins with.
 func (p *peer) start() {
+	if p.link == nil || !p.link.ready() {
+		return
+	}
 	for _, s := range p.starts {
 		if s.slot != nil {
 			s.pub.up.attach(s.slot)

@@ -314,7 +314,7 @@ func TestT06ResumeAfterExpiry(t *testing.T) {
 
 func TestOtherGrantsArePreserved(t *testing.T) {
 	g, err := newVerifier(t, now).Verify(grants(fields{
-		"identity": "alice", "video": fields{}, "chat": fields{"service_sid": "IS1"}, "data_sync": fields{"n": 12345678901234567},
+		"identity": "alice", "video": fields{}, "chat": fields{"service_sid": "IS1"}, "data_sync": fields{"n": int64(12345678901234567)},
 	}))
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{

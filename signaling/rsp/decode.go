@@ -126,7 +126,7 @@ func (c *check) id(what, s string) {
 }
 
 func (c *check) revision(what string, r int) {
-	if r < 0 || r > maxRevision {
+	if r < 0 || int64(r) > maxRevision {
 		c.fail("%s revision is out of range", what)
 	}
 }
