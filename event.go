@@ -221,8 +221,9 @@ type Transcription struct {
 }
 
 // Reconnecting: the connection is lost and being restored. Err says which:
-// ErrSignalingDisconnected or ErrMediaConnection. Reconnected or Disconnected
-// follows.
+// ErrSignalingDisconnected or ErrMediaConnection. When the server goes down and
+// said so, it is an *Error with ReasonShutdown and RetryAfter. Reconnected or
+// Disconnected follows.
 type Reconnecting struct{ Err error }
 
 // Reconnected: the connection is restored.

@@ -230,10 +230,7 @@ func (r *Room) look() {
 	switch {
 	case down && r.state == StateConnected:
 		r.state = StateReconnecting
-		r.reconnecting = ErrSignalingDisconnected
-		if !l.re.sigDown {
-			r.reconnecting = ErrMediaConnection
-		}
+		r.reconnecting = l.re.cause()
 		r.timeline.Append(Reconnecting{r.reconnecting})
 		l.re.since, l.re.attempts = time.Now(), 0
 		l.re.deadline = r.after(l.timeout, r.giveUp)
@@ -243,6 +240,20 @@ func (r *Room) look() {
 		l.re.last = nil
 		r.timeline.Append(Reconnected{})
 	}
+}
+
+// cause tells what is down, and what the server said of it if it did.
+func (re *reconnect) cause() error {
+	if !re.sigDown {
+		return ErrMediaConnection
+	}
+	cause := signaling.NewError(signaling.CodeSignalingDisconnected)
+	var e *signaling.Error
+	if errors.As(re.last, &e) {
+		cause.Reason, cause.RetryAfter = e.Reason, e.RetryAfter
+	}
+	cause.Cause = re.last
+	return cause
 }
 
 // giveUp ends a room that could not be restored in time.
