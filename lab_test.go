@@ -173,6 +173,7 @@ type eventLog struct {
 
 	mu      sync.Mutex
 	entries []entry
+	tracks  []func(parley.TrackSubscribed) // told of later ones
 	changed chan struct{}
 }
 
@@ -190,6 +191,11 @@ func follow(room *parley.Room) *eventLog {
 			l.mu.Lock()
 			l.order.Observe(fact(e))
 			l.entries = append(l.entries, entry{time.Now(), e})
+			if sub, ok := e.(parley.TrackSubscribed); ok {
+				for _, told := range l.tracks {
+					told(sub)
+				}
+			}
 			close(l.changed)
 			l.changed = make(chan struct{})
 			l.mu.Unlock()
@@ -260,19 +266,23 @@ func await[T parley.Event](m *member, mark int, conditions ...func(T) bool) (T, 
 	}
 }
 
-// watch attaches a viewer to somebody's track.
+// watch attaches a viewer to somebody's video track, also to one that takes its
+// place when the publisher has joined anew.
 func (m *member) watch(whose, track string) *viewer {
 	m.t.Helper()
-	sub, _ := await(m, 0, func(e parley.TrackSubscribed) bool {
-		return e.Participant.Identity() == whose && e.Track.Name() == track
-	})
 	v := &viewer{}
-	switch t := sub.Track.(type) {
-	case *parley.RemoteVideoTrack:
-		require.NoError(m.t, t.Attach(v))
-	case *parley.RemoteAudioTrack:
-		require.NoError(m.t, t.Attach(v))
+	fits := func(e parley.TrackSubscribed) bool {
+		return e.Participant.Identity() == whose && e.Track.Name() == track
 	}
+	sub, _ := await(m, 0, fits)
+	m.log.mu.Lock()
+	defer m.log.mu.Unlock()
+	require.NoError(m.t, sub.Track.(*parley.RemoteVideoTrack).Attach(v))
+	m.log.tracks = append(m.log.tracks, func(e parley.TrackSubscribed) {
+		if fits(e) {
+			_ = e.Track.(*parley.RemoteVideoTrack).Attach(v) // it is a new track
+		}
+	})
 	return v
 }
 

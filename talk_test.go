@@ -3,6 +3,7 @@ package parley_test
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type talk struct {
 
 	mu      sync.Mutex
 	sent    int
+	at      []time.Time // when which was sent
 	got     []int
 	dropped int // by the receiving queue
 	news    chan struct{}
@@ -32,6 +34,13 @@ func (l *lab) talk(track *parley.LocalDataTrack, to *member, every time.Duration
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &talk{l: l, to: to, cancel: cancel, ended: make(chan struct{}), news: make(chan struct{}, 1)}
 	go k.receive(sub.Track.(*parley.RemoteDataTrack))
+	to.log.mu.Lock()
+	to.log.tracks = append(to.log.tracks, func(e parley.TrackSubscribed) {
+		if e.Track.Name() == track.Name() {
+			go k.receive(e.Track.(*parley.RemoteDataTrack))
+		}
+	})
+	to.log.mu.Unlock()
 	go k.send(ctx, track, every)
 	l.t.Cleanup(cancel)
 	return k
@@ -70,6 +79,7 @@ func (k *talk) send(ctx context.Context, track *parley.LocalDataTrack, every tim
 		}
 		k.mu.Lock()
 		k.sent = n + 1
+		k.at = append(k.at, time.Now())
 		k.mu.Unlock()
 	}
 }
@@ -78,6 +88,19 @@ func (k *talk) numbers() (sent, got int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.sent, len(k.got)
+}
+
+// lost counts the messages that were sent between the times and did not arrive.
+func (k *talk) lost(from, to time.Time) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	lost := 0
+	for n, at := range k.at {
+		if _, got := slices.BinarySearch(k.got, n); !got && !at.Before(from) && at.Before(to) {
+			lost++
+		}
+	}
+	return lost
 }
 
 // end stops sending, waits until the last message has arrived, and tells how

@@ -212,11 +212,18 @@ func (t *remoteMedia) Samples(ctx context.Context) iter.Seq2[media.Sample, error
 func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(media.Sample, error) bool) {
 	var asm *packet.Assembler
 	var codec media.Codec
+	var ssrc uint32
+	renewed := false // the track goes on in another stream
 	drain := func() bool {
 		for asm != nil {
 			s, ok := asm.Pop()
 			if !ok {
 				return true
+			}
+			if renewed {
+				// What lies between is not counted, and there is at least that.
+				renewed = false
+				s.Lost++
 			}
 			if s.Lost > 0 && t.pub.kind == KindVideo {
 				t.recv.RequestKeyframe()
@@ -245,7 +252,16 @@ func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(
 					return
 				}
 			}
-			codec, asm = c, packet.NewAssembler(c)
+			codec, asm, ssrc = c, packet.NewAssembler(c), pkt.SSRC
+		}
+		if pkt.SSRC != ssrc {
+			// Another section carries the track, after a full reconnect for
+			// example. Its packets are numbered anew.
+			asm.Flush()
+			if !drain() {
+				return
+			}
+			ssrc, renewed = pkt.SSRC, true
 		}
 		asm.Push(pkt, time.Now())
 		if !drain() {

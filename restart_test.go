@@ -1,0 +1,95 @@
+package parley_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/parley-rtc/parley"
+	"github.com/stretchr/testify/require"
+)
+
+// crash kills the server under so many members, of whom the first publishes a
+// picture that all others watch, and data to the second. It returns how long
+// each was without its room, and without the picture, after the server was
+// there again.
+func crash(l *lab, members int, down time.Duration) (reconnected, media []time.Duration) {
+	t := l.t
+	t.Helper()
+	data := dataTrack(t, "data")
+	alice := l.join("alice", picture(t), data)
+	all := []*member{alice}
+	var views []*viewer
+	for i := range members - 1 {
+		m := l.join(fmt.Sprintf("bob%d", i))
+		all = append(all, m)
+		views = append(views, m.watch("alice", "picture"))
+	}
+	talk := l.talk(data, all[1], 10*time.Millisecond)
+	for _, v := range views {
+		v.after(t, time.Now())
+	}
+	time.Sleep(2 * time.Second)
+
+	marks := make([]int, members)
+	for i, m := range all {
+		marks[i] = m.log.mark()
+	}
+	l.kill()
+	time.Sleep(down)
+	l.start()
+	up := time.Now()
+	for i, m := range all {
+		_, at := await[parley.Reconnected](m, marks[i])
+		reconnected = append(reconnected, at.Sub(up))
+	}
+	for i, v := range views {
+		media = append(media, v.after(t, up).Sub(up))
+		// Reconnected is told when media is back, or about to come.
+		require.Less(t, media[i]-reconnected[i+1], time.Second, all[i+1].log)
+	}
+	time.Sleep(10 * time.Second)
+	for i, m := range all {
+		require.Equal(t, parley.StateConnected, m.room.State())
+		require.Len(t, m.room.Participants(), members-1)
+		news := m.log.since(marks[i])
+		require.Equal(t, "Reconnecting", news[0])
+		require.Equal(t, 1, count(news, "Reconnecting"), m.log)
+		require.Equal(t, 1, count(news, "Reconnected"), m.log)
+	}
+	// What was lost before the publisher had a new connection is told. What
+	// it sent from then on until the receiver was there too, nobody heard.
+	told, at := await[parley.MessagesUnconfirmed](alice, marks[0])
+	require.Equal(t, 1, count(alice.log.since(marks[0]), "MessagesUnconfirmed"), alice.log)
+	_, there := await[parley.Reconnected](all[1], marks[1])
+	if mark := marks[1]; count(all[1].log.since(mark), "TrackSubscribed alice/data") > 0 {
+		_, there = await(all[1], mark, func(e parley.TrackSubscribed) bool { return e.Track.Name() == "data" })
+	}
+	sent, lost := talk.end()
+	silent := talk.lost(time.Time{}, at)
+	t.Logf("messages %d, lost %d, of those before the publisher was back %d, of which told %d; after all were back %d",
+		sent, lost, silent, told.Messages, talk.lost(there, time.Now()))
+	require.GreaterOrEqual(t, told.Messages, silent, "messages were lost in silence")
+	require.Zero(t, talk.lost(there, time.Now()))
+	return reconnected, media
+}
+
+func count(list []string, what string) int {
+	n := 0
+	for _, s := range list {
+		if s == what {
+			n++
+		}
+	}
+	return n
+}
+
+func TestR11ServerRestart(t *testing.T) {
+	inLab(t, 11, func(l *lab) {
+		reconnected, media := crash(l, 20, time.Second)
+		l.t.Logf("R11 server restarted after 1 s, 20 clients: Reconnected p50 %v, max %v; media p50 %v, max %v (after it was up)",
+			quantile(reconnected, .5), quantile(reconnected, 1), quantile(media, .5), quantile(media, 1))
+		require.LessOrEqual(l.t, quantile(reconnected, 1)+time.Second, 5*time.Second)
+		require.LessOrEqual(l.t, quantile(media, 1)+time.Second, 5*time.Second)
+	})
+}
