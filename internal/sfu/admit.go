@@ -18,7 +18,11 @@ import (
 type gate struct {
 	sockets *admission.Sockets // nil: no bound
 	joins   *admission.Rate
+	resumes *admission.Rate // costs less, and a whole office does it at once
 }
+
+// resumeShare is how many times as often as joined a session may be resumed.
+const resumeShare = 5
 
 func newGate(l *Limits) *gate {
 	g := &gate{}
@@ -27,6 +31,7 @@ func newGate(l *Limits) *gate {
 	}
 	if l.JoinRate > 0 {
 		g.joins = &admission.Rate{PerSecond: l.JoinRate, Burst: max(int(2*l.JoinRate), 1)}
+		g.resumes = &admission.Rate{PerSecond: resumeShare * l.JoinRate, Burst: max(int(2*resumeShare*l.JoinRate), 1)}
 	}
 	return g
 }
@@ -40,11 +45,15 @@ func (g *gate) enter(remote netip.Addr) (leave func(), ok bool) {
 }
 
 // join counts a join or a resume, or refuses it.
-func (g *gate) join(remote netip.Addr) *signaling.Error {
-	if g.joins == nil {
+func (g *gate) join(remote netip.Addr, resume bool) *signaling.Error {
+	rate := g.joins
+	if resume {
+		rate = g.resumes
+	}
+	if rate == nil {
 		return nil
 	}
-	ok, retryAfter := g.joins.Allow(remote, time.Now())
+	ok, retryAfter := rate.Allow(remote, time.Now())
 	if ok {
 		return nil
 	}

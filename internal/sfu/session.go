@@ -48,7 +48,7 @@ func (s *Server) serveSignaling(w http.ResponseWriter, r *http.Request) {
 		enter = s.resume
 	}
 	var p *peer
-	refusal := s.gate.join(remote)
+	refusal := s.gate.join(remote, join.Resume != "")
 	if refusal == nil {
 		p, refusal = enter(conn, &join)
 	}

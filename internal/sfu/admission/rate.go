@@ -26,14 +26,19 @@ type Rate struct {
 }
 
 type bucket struct {
-	network netip.Prefix
-	tokens  float64
-	at      time.Time
+	network  netip.Prefix
+	tokens   float64
+	at       time.Time
+	promised time.Time // when the last who was refused may come again
 }
 
+// maxPromise bounds how far in the future somebody is told to come again.
+const maxPromise = 10 * time.Second
+
 // Allow takes a token of the network of addr. Without one it returns false and
-// how long it takes until there is one again. An invalid address counts as a
-// network of its own.
+// when to come again: each who is refused is told another time, one token after
+// the other, so that a crowd does not come back as a crowd. An invalid address
+// counts as a network of its own.
 func (r *Rate) Allow(addr netip.Addr, now time.Time) (ok bool, retryAfter time.Duration) {
 	burst := float64(cmp.Or(r.Burst, max(1, int(r.PerSecond))))
 	r.mu.Lock()
@@ -50,7 +55,15 @@ func (r *Rate) Allow(addr netip.Addr, now time.Time) (ok bool, retryAfter time.D
 	if r.PerSecond <= 0 {
 		return false, -1 // never
 	}
-	return false, time.Duration(math.Ceil((1 - b.tokens) / r.PerSecond * float64(time.Second)))
+	next := now.Add(time.Duration(math.Ceil((1 - b.tokens) / r.PerSecond * float64(time.Second))))
+	if after := b.promised.Add(time.Duration(float64(time.Second) / r.PerSecond)); after.After(next) {
+		next = after
+	}
+	if most := now.Add(maxPromise); next.After(most) {
+		next = most
+	}
+	b.promised = next
+	return false, next.Sub(now)
 }
 
 func (r *Rate) bucket(key netip.Prefix, burst float64, now time.Time) *bucket {
