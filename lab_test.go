@@ -31,11 +31,13 @@ import (
 // joins it. All events of everybody go through the order checker (R33), and
 // leaving the lab proves that no goroutine stays (R17).
 type lab struct {
-	t       *testing.T
-	world   *faultnet.World
-	host    *faultnet.Host // the server's
-	config  sfu.Config
-	key     accesstoken.Key
+	t      *testing.T
+	world  *faultnet.World
+	host   *faultnet.Host // the server's
+	config sfu.Config
+	key    accesstoken.Key
+
+	mu      sync.Mutex
 	members []*member
 
 	srv *sfu.Server // nil: down
@@ -126,7 +128,9 @@ func (l *lab) dial(ctx context.Context, name string, change ...func(*parley.Conn
 func (l *lab) dialFrom(ctx context.Context, host *faultnet.Host, name string, change ...func(*parley.ConnectOptions)) (*member, error) {
 	l.t.Helper()
 	m := &member{t: l.t, name: name, host: host, lines: &lines{host: host}}
+	l.mu.Lock()
 	l.members = append(l.members, m)
+	l.mu.Unlock()
 	opts := &parley.ConnectOptions{
 		Transport: rsp.NewTransport(rsp.Options{
 			URL: "ws://" + l.host.Addresses()[0].String() + ":80/signaling", NetDialContext: m.lines.dial,

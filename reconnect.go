@@ -24,6 +24,8 @@ const (
 	// is the first again. Servers that let everybody in and out at once would
 	// be asked without end.
 	settleTime = time.Second
+	// busySpread is how much later than a busy server says an attempt may be.
+	busySpread = 100 * time.Millisecond
 	// restartTick is the pace at which lost media is looked after, with up to
 	// half of it added at random. Every restartTurns ticks ICE is restarted
 	// again, which leaves a slow path the time to be found.
@@ -71,7 +73,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	fresh := join.Resume == ""
 	if !fresh && l.re.fresh {
 		_ = s.Close(context.Background(), signaling.ReasonReplaced) // it came too late: media is broken
-		r.dial(0)
+		r.dial(0, 0)
 		return
 	}
 	if l.session != nil {
@@ -198,7 +200,7 @@ func (r *Room) sessionLost(err error) {
 	}
 	l.re.sigDown = true
 	r.look()
-	r.dial(e.RetryAfter)
+	r.dial(e.RetryAfter, e.RetryAfter/4) // everybody was told the same
 }
 
 func reasonOf(e *signaling.Error) DisconnectReason {
@@ -272,16 +274,17 @@ func (r *Room) giveUp() {
 	}), ReasonTimeout)
 }
 
-// dial connects again, not before least. The first attempt is immediate, the
-// others back off at random.
-func (r *Room) dial(least time.Duration) {
+// dial connects again, not before least if that is above zero, and within
+// spread from then on. Else the first attempt is immediate, and the others back
+// off at random.
+func (r *Room) dial(least, spread time.Duration) {
 	l := &r.loop
 	if l.ended || l.re.dialing || l.session != nil {
 		return
 	}
 	wait := max(backoff(l.re.tries), 0)
 	if least > 0 {
-		wait = least + rand.N(least/4+time.Millisecond) // a herd that comes back does not come at once
+		wait = least + rand.N(spread+time.Millisecond)
 	}
 	l.re.tries++
 	l.re.dialing = true
@@ -406,7 +409,7 @@ func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
 	l.re.last = err
 	var e *signaling.Error
 	if !errors.As(err, &e) {
-		r.dial(0) // what the application or the machine met may pass
+		r.dial(0, 0) // what the application or the machine met may pass
 		return
 	}
 	over := join.Resume != "" && e.Cause == nil &&
@@ -421,9 +424,9 @@ func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
 		r.dialNow() // the server is there
 	case e.Code == signaling.CodeTokenExpired && r.opts.RefreshToken != nil && !l.re.renew:
 		l.re.renew = true
-		r.dial(0)
+		r.dial(0, 0)
 	case e.Temporary():
-		r.dial(e.RetryAfter)
+		r.dial(e.RetryAfter, busySpread)
 	default:
 		r.end(wrap("%w", e), reasonOf(e))
 	}

@@ -2,10 +2,15 @@ package parley_test
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/faultnet"
+	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -92,4 +97,48 @@ func TestR11ServerRestart(t *testing.T) {
 		require.LessOrEqual(l.t, quantile(reconnected, 1)+time.Second, 5*time.Second)
 		require.LessOrEqual(l.t, quantile(media, 1)+time.Second, 5*time.Second)
 	})
+}
+
+func TestR14ThunderingHerd(t *testing.T) {
+	const clients = 100
+	inLab(t, 14, func(l *lab) {
+		// They are all behind one address, and the server lets ten a second
+		// in from there, after the first twenty.
+		office := l.world.LAN("office", faultnet.FullCone, "")
+		all := make([]*member, clients)
+		var joining sync.WaitGroup
+		for i := range all {
+			joining.Go(func() {
+				var err error
+				who := fmt.Sprintf("client%d", i)
+				all[i], err = l.dialFrom(l.t.Context(), office.Host(who), who)
+				assert.NoError(l.t, err)
+			})
+		}
+		joining.Wait()
+		time.Sleep(5 * time.Second)
+		l.kill()
+		time.Sleep(time.Second)
+		l.config.Limits.JoinRate = 0 // the default, as everywhere but in tests
+		l.start()
+		up := time.Now()
+		var back []time.Duration
+		for _, m := range all {
+			_, at := await[parley.Reconnected](m, 0)
+			back = append(back, at.Sub(up))
+		}
+		slices.Sort(back)
+		peak := 0
+		for i := range back {
+			n := 0
+			for n < len(back)-i && back[i+n] < back[i]+time.Second {
+				n++
+			}
+			peak = max(peak, n)
+		}
+		l.t.Logf("R14 %d clients lose the server for 1 s: back p50 %v, max %v after it is up, at most %d joins in a second",
+			clients, quantile(back, .5), quantile(back, 1), peak)
+		require.LessOrEqual(l.t, quantile(back, 1), 10*time.Second)
+		require.LessOrEqual(l.t, peak, 30)
+	}, func(c *sfu.Config) { c.MaxParticipants = clients })
 }
