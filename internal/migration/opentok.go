@@ -1,7 +1,7 @@
 package migration
 
 // whose is the argument event.stream.
-const whose = "`Participant.Tracks` are what others call the streams of a connection"
+const whose = "one event for each track; `Stream()` of the publications says which belong together, where the publisher said so in `PublishOptions.Stream`"
 
 var openTokEvents = Section{
 	Title: "Events of an OpenTok session",
