@@ -250,8 +250,9 @@ func TestE09MessagesAndMediaAreNotEvents(t *testing.T) {
 			}
 			require.Equal(t, n, count+dropped)
 		}
+		gone := bob.ParticipantDisconnected()
 		require.NoError(t, alice.Disconnect())
-		roomtest.Next[parley.ParticipantDisconnected](t, bob.ParticipantDisconnected())
+		roomtest.Next[parley.ParticipantDisconnected](t, gone)
 		require.NoError(t, bob.Disconnect())
 		kinds := map[string]int{}
 		for _, e := range roomtest.Rest(t, events) {
