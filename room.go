@@ -293,6 +293,9 @@ func (r *Room) shutDown() {
 	r.wg.Wait()
 	r.mu.Lock()
 	for _, p := range r.remotes {
+		for _, pub := range p.tracks {
+			close(pub.finale)
+		}
 		p.finish()
 	}
 	r.local.finish()
