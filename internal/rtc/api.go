@@ -127,6 +127,7 @@ func (cfg Config) settings() webrtc.SettingEngine {
 	s.EnableSCTPZeroChecksum(true)
 	s.SetReceiveMTU(receiveMTU)
 	s.SetFireOnTrackBeforeFirstRTP(true)
+	s.DisableCloseByDTLS(true) // see NewPeer
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetIncludeLoopbackCandidate(cfg.Loopback)
 	if cfg.Net != nil {

@@ -98,6 +98,12 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 			p.handler.Channel(dc)
 		}
 	})
+	// When the other side closes, so do we, and State says so. Pion would do it
+	// by itself, but a moment too early: it waits up to 0.4 s with a lock that
+	// the goroutine which reads the end of the association still wants, and in
+	// a synctest bubble waiting for a lock stops the time for ever. That
+	// goroutine is done when it calls this.
+	pc.SCTP().OnClose(func(error) { _ = pc.Close() }) // nothing is left that could fail
 	p.spawn(p.run)
 	return p, nil
 }
