@@ -219,7 +219,11 @@ func (r *Room) unsubscribe(pub *RemoteTrackPublication) {
 	}
 	pub.track, pub.off = nil, false
 	if d, ok := t.(*RemoteDataTrack); ok {
-		d.end()
+		if ch := r.loop.engine.Channel(pub.bound.ID); ch != nil && !r.loop.ended {
+			ch.Finish(d.end) // the last messages may be slower than this news
+		} else {
+			d.end()
+		}
 		r.loop.engine.ForgetChannel(pub.bound.ID)
 	} else {
 		t.media().recv.Close()

@@ -13,8 +13,12 @@ import (
 	"github.com/parley-rtc/parley/signaling"
 )
 
-// disconnectTime bounds Disconnect.
-const disconnectTime = time.Second
+// disconnectTime bounds Disconnect, drainTime the part of it in which data
+// messages that are under way may arrive.
+const (
+	disconnectTime = time.Second
+	drainTime      = 250 * time.Millisecond
+)
 
 // State of a room or a participant.
 type State string
@@ -147,7 +151,8 @@ func (r *Room) Err() error {
 }
 
 // Disconnect leaves the room. It may be called from anywhere, any number of
-// times, and returns within a second, whatever state the network is in. Each
+// times, and returns within a second, whatever state the network is in. Data
+// messages that were sent before have a quarter of it to arrive. Each
 // subscribed track ends with TrackUnsubscribed, then comes Disconnected. The
 // program's own tracks are not stopped.
 func (r *Room) Disconnect() error {
@@ -269,6 +274,11 @@ func (r *Room) shutDown() {
 	for _, pub := range l.publications {
 		pub.settle(r.closedErr())
 		pub.detach()
+	}
+	if r.final.Reason == ReasonLeft && l.re.mediaUp && !l.re.mediaDown {
+		r.drain()
+	}
+	for _, pub := range l.publications {
 		if d := pub.sender.data.Load(); d != nil {
 			d.Abandon()
 		}
@@ -301,6 +311,17 @@ func (r *Room) shutDown() {
 	r.local.finish()
 	r.mu.Unlock()
 	close(r.done)
+}
+
+// drain lets what was said before leaving arrive.
+func (r *Room) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	for _, pub := range r.loop.publications {
+		if d := pub.sender.data.Load(); d != nil {
+			d.Drain(ctx)
+		}
+	}
 }
 
 // loopState is what only the loop touches.

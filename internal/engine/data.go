@@ -100,6 +100,21 @@ func (s *DataSender) Close() error {
 	return s.dc.Close()
 }
 
+// Drain waits until the server has acknowledged everything that was sent, as
+// long as ctx allows.
+func (s *DataSender) Drain(ctx context.Context) {
+	s.dc.SetBufferedAmountLowThreshold(0)
+	for s.dc.BufferedAmount() > 0 {
+		select {
+		case <-s.low:
+		case <-s.gone:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Abandon makes waiting senders return and tells how many messages were not
 // acknowledged by the server. The channel is not used any more.
 func (s *DataSender) Abandon() (unconfirmed int) {
@@ -195,6 +210,8 @@ type DataReceiver struct {
 	early []Message // before Bind; bounded by receiveBuffer, the oldest goes
 	bytes int
 	sink  func(Message)
+	over  bool   // the channel has closed
+	end   func() // see Finish; nil once it was called
 }
 
 // newDataReceiver begins to receive at once, so that nothing is missed before
@@ -202,7 +219,41 @@ type DataReceiver struct {
 func newDataReceiver(dc *webrtc.DataChannel) *DataReceiver {
 	r := &DataReceiver{dc: dc}
 	dc.OnMessage(func(m webrtc.DataChannelMessage) { r.push(Message{Data: m.Data, Text: m.IsString}) })
+	dc.OnClose(func() {
+		r.mu.Lock()
+		r.over = true
+		r.mu.Unlock()
+		r.finished()
+	})
 	return r
+}
+
+// finishTime is how long the last messages of a channel may take.
+const finishTime = 10 * time.Second
+
+// Finish calls end, on any goroutine, when the other side has closed the
+// channel, which it does behind its last message; ten seconds are the most. Until
+// then messages go on to the sink.
+func (r *DataReceiver) Finish(end func()) {
+	r.mu.Lock()
+	r.end = end
+	over := r.over
+	r.mu.Unlock()
+	if over {
+		r.finished()
+		return
+	}
+	time.AfterFunc(finishTime, r.finished)
+}
+
+func (r *DataReceiver) finished() {
+	r.mu.Lock()
+	end := r.end
+	r.end = nil
+	r.mu.Unlock()
+	if end != nil {
+		end()
+	}
 }
 
 // Label returns the label of the channel.
