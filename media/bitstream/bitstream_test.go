@@ -141,20 +141,24 @@ func TestVP9FramesThatAreNotKey(t *testing.T) {
 		},
 		"own size": {
 			w().u(1, 0).u(1, 1).u(1, 1).u(1, 1).u(8, 1).u(12, 0).u(3, 0).u(16, 319).u(16, 179).data,
-			bitstream.Picture{Width: 320, Height: 180}, nil,
+			bitstream.Picture{Width: 320, Height: 180},
+			nil,
 		},
 		"intra only": {
 			w().u(1, 0).u(1, 1).u(1, 0).u(1, 0).u(1, 1).u(2, 0).u(24, sync).u(8, 1).u(16, 63).u(16, 31).data,
-			bitstream.Picture{Width: 64, Height: 32}, nil,
+			bitstream.Picture{Width: 64, Height: 32},
+			nil,
 		},
 		"intra only, profile 1": {
 			new(bitWriter).u(2, 2).u(2, 0b10).u(1, 0).u(1, 1).u(1, 0).u(1, 1).u(1, 1).u(24, sync).
 				u(3, 1).u(1, 0).u(3, 0).u(8, 1).u(16, 63).u(16, 31).data,
-			bitstream.Picture{Width: 64, Height: 32}, nil,
+			bitstream.Picture{Width: 64, Height: 32},
+			nil,
 		},
 		"intra only, no sync": {
 			w().u(1, 0).u(1, 1).u(1, 0).u(1, 0).u(1, 1).u(2, 0).u(24, 1).u(8, 1).u(32, 0).data,
-			bitstream.Picture{}, bitstream.ErrInvalid,
+			bitstream.Picture{},
+			bitstream.ErrInvalid,
 		},
 		"marker":   {[]byte{0x42}, bitstream.Picture{}, bitstream.ErrInvalid},
 		"reserved": {[]byte{0xb8}, bitstream.Picture{}, bitstream.ErrInvalid},
@@ -390,15 +394,24 @@ func TestAV1TemporalUnits(t *testing.T) {
 }
 
 func TestOpusDuration(t *testing.T) {
-	ms := func(d time.Duration) time.Duration { return d * time.Millisecond }
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	for _, tc := range []struct {
 		packet []byte
 		want   time.Duration
 	}{
-		{[]byte{0 << 3}, ms(10)}, {[]byte{1 << 3}, ms(20)}, {[]byte{6 << 3}, ms(40)}, {[]byte{11 << 3}, ms(60)},
-		{[]byte{12 << 3}, ms(10)}, {[]byte{15 << 3}, ms(20)},
-		{[]byte{16 << 3}, 2500 * time.Microsecond}, {[]byte{17 << 3}, ms(5)}, {[]byte{30 << 3}, ms(10)}, {[]byte{31 << 3}, ms(20)},
-		{[]byte{31<<3 | 1}, ms(40)}, {[]byte{31<<3 | 2}, ms(40)}, {[]byte{31<<3 | 3, 6}, ms(120)},
+		{[]byte{0 << 3}, ms(10)},
+		{[]byte{1 << 3}, ms(20)},
+		{[]byte{6 << 3}, ms(40)},
+		{[]byte{11 << 3}, ms(60)},
+		{[]byte{12 << 3}, ms(10)},
+		{[]byte{15 << 3}, ms(20)},
+		{[]byte{16 << 3}, 2500 * time.Microsecond},
+		{[]byte{17 << 3}, ms(5)},
+		{[]byte{30 << 3}, ms(10)},
+		{[]byte{31 << 3}, ms(20)},
+		{[]byte{31<<3 | 1}, ms(40)},
+		{[]byte{31<<3 | 2}, ms(40)},
+		{[]byte{31<<3 | 3, 6}, ms(120)},
 	} {
 		got, err := bitstream.OpusDuration(tc.packet)
 		require.NoError(t, err)

@@ -32,9 +32,9 @@ func OpusDuration(packet []byte) (time.Duration, error) {
 func opusFrame(config byte) time.Duration {
 	switch {
 	case config < 12: // SILK
-		return [...]time.Duration{10, 20, 40, 60}[config&3] * time.Millisecond
+		return time.Duration([...]int{10, 20, 40, 60}[config&3]) * time.Millisecond
 	case config < 16: // hybrid
-		return [...]time.Duration{10, 20}[config&1] * time.Millisecond
+		return time.Duration([...]int{10, 20}[config&1]) * time.Millisecond
 	}
 	return 2500 * time.Microsecond << (config & 3) // CELT
 }

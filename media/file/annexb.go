@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -112,7 +113,7 @@ func (d *annexB) next() (media.Sample, error) {
 			d.pending, d.err = d.unit()
 		}
 	}
-	if d.err == io.EOF && picture {
+	if errors.Is(d.err, io.EOF) && picture {
 		return d.sample(nals, size)
 	}
 	return media.Sample{}, d.err

@@ -62,7 +62,7 @@ func Open(path string, opts *Options) (*Source, error) {
 	}
 	s, err := newSource(f, path, opts)
 	if err != nil {
-		f.Close()
+		_ = f.Close() // nothing was written
 		return nil, err
 	}
 	return s, nil
@@ -105,7 +105,7 @@ func Samples(r io.Reader, opts *Options) iter.Seq2[media.Sample, error] {
 				return
 			}
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			yield(media.Sample{}, err)
 		}
 	}
@@ -144,7 +144,7 @@ func (s *Source) hold() error {
 		return nil
 	}
 	next, err := s.in.next()
-	if err == io.EOF && s.loop {
+	if errors.Is(err, io.EOF) && s.loop {
 		if err = s.in.rewind(); err == nil {
 			s.base = s.end
 			next, err = s.in.next()

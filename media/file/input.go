@@ -63,7 +63,7 @@ func newInput(r io.Reader, path string, rate float64) (*input, error) {
 func (in *input) open() error {
 	in.last, in.count = 0, 0
 	head, err := in.c.br.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	switch {
@@ -102,7 +102,7 @@ func unknown(head []byte) error {
 func (in *input) next() (media.Sample, error) {
 	s, err := in.demux.next()
 	if err != nil {
-		if err == io.EOF && in.count == 0 {
+		if errors.Is(err, io.EOF) && in.count == 0 {
 			err = fail(ErrEmpty, "the file has a header but no frames")
 		}
 		return media.Sample{}, in.explain(err)
@@ -136,7 +136,7 @@ func (in *input) rewind() error {
 
 // explain puts the path and the place to an error.
 func (in *input) explain(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	var e *Error
@@ -174,7 +174,7 @@ func (c *cursor) full(n int) ([]byte, error) {
 // rest is full where an end is never in order.
 func (c *cursor) rest(n int) ([]byte, error) {
 	b, err := c.full(n)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = c.cut(0, n)
 	}
 	return b, err
@@ -184,7 +184,7 @@ func (c *cursor) rest(n int) ([]byte, error) {
 func (c *cursor) discard(n int64) error {
 	got, err := io.CopyN(io.Discard, c.br, n)
 	c.off += got
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = c.cut(int(got), int(n))
 	}
 	return err
@@ -196,7 +196,7 @@ func (c *cursor) count(got, want int, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case err != io.EOF && err != io.ErrUnexpectedEOF:
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Offset: at, Err: err}
 	case got == 0:
 		return io.EOF

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -52,7 +53,7 @@ func openOgg(c *cursor) (media.Codec, demuxer, error) {
 		head, err = d.packet()
 	}
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return "", nil, c.cut(0, 1)
 	case err != nil:
 		return "", nil, err
@@ -96,7 +97,7 @@ func (d *ogg) packet() ([]byte, error) {
 			return nil, io.EOF
 		}
 		if err := d.page(); err != nil {
-			if err == io.EOF && d.open {
+			if errors.Is(err, io.EOF) && d.open {
 				err = d.c.cut(0, 1)
 			}
 			return nil, err

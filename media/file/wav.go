@@ -2,6 +2,7 @@ package file
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -116,7 +117,7 @@ func (d *wav) next() (media.Sample, error) {
 	}
 	b, err := d.c.full(int(want))
 	switch {
-	case err == io.EOF && d.left >= 0:
+	case errors.Is(err, io.EOF) && d.left >= 0:
 		return media.Sample{}, d.c.cut(0, int(d.left))
 	case err != nil:
 		return media.Sample{}, err

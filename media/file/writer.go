@@ -95,12 +95,11 @@ func (w *Writer) body(s media.Sample) error {
 		w.put(binary.LittleEndian.AppendUint64(h, uint64((s.Timestamp-w.origin)/time.Microsecond)))
 	case media.Opus:
 		d, err := bitstream.OpusDuration(s.Data)
-		if err != nil {
-			return nil // lost on the way; Ogg has no place for it
-		}
-		w.flushOgg(0)
-		w.granule += uint64(d * 48 / time.Millisecond)
-		w.held = s.Data
+		if err == nil {
+			w.flushOgg(0)
+			w.granule += uint64(d * 48 / time.Millisecond)
+			w.held = s.Data
+		} // otherwise it was damaged on the way; Ogg has no place for it
 		return nil
 	}
 	_, err := w.w.Write(s.Data)

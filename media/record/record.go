@@ -116,7 +116,7 @@ func New(dir, name string, opts *Options) (*Recorder, error) {
 	}
 	r, err := NewIn(root, name, opts)
 	if err != nil {
-		root.Close()
+		_ = root.Close() // nothing was written
 		return nil, err
 	}
 	r.done = root.Close

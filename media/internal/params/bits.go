@@ -19,9 +19,6 @@ func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 }
 
-// maxSide bounds the width and height that a header may claim.
-const maxSide = 16384
-
 // bits reads big-endian bit fields. Reading past the end yields zeros and sets
 // short, so that a parser checks once, at its end.
 type bits struct {

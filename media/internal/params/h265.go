@@ -84,7 +84,7 @@ func h265Rate(r *bits, subLayers int) float64 {
 	for range 6 {
 		r.ue() // block sizes and depths
 	}
-	if r.flag() && r.flag() {
+	if scaling := r.flag(); scaling && r.flag() { // enabled, and with lists of its own
 		h265Scaling(r)
 	}
 	r.skip(2)
