@@ -89,10 +89,11 @@ func (t *Transport) open(ctx context.Context) (*link, error) {
 			raw = &guardedConn{Conn: c}
 			raw.left.Store(maxHTTPBytes)
 			// The handshake itself does not look at the context.
-			stop = context.AfterFunc(ctx, func() { c.Close() })
+			stop = context.AfterFunc(ctx, func() { _ = c.Close() }) // the dial fails with it
 			return raw, nil
 		},
 	}
+	//nolint:bodyclose // the dialer has read what there is and closed it
 	ws, resp, err := dialer.DialContext(ctx, u.String(), t.opts.Header)
 	canceled := stop != nil && !stop()
 	if err == nil && resp.Header.Get("Sec-Websocket-Extensions") != "" {
@@ -101,7 +102,7 @@ func (t *Transport) open(ctx context.Context) (*link, error) {
 	}
 	if err != nil || canceled {
 		if raw != nil {
-			raw.Close()
+			_ = raw.Close() // it was not opened for good
 		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("rsp: dialing %s: %w", u.Host, ctx.Err())

@@ -2,6 +2,7 @@ package rsp_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -123,7 +124,7 @@ func (s *testServer) next(ctx context.Context) (signalingtest.Peer, error) {
 		select {
 		case c := <-s.conns:
 			join, err := c.ReadJoin(ctx, nil)
-			if err == io.EOF { // only wanted ICE servers
+			if errors.Is(err, io.EOF) { // only wanted ICE servers
 				c.Close()
 				continue
 			}

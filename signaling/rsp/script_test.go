@@ -3,6 +3,7 @@ package rsp_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -102,7 +103,8 @@ func (s *rawSocket) drain() int {
 		if err == nil {
 			continue
 		}
-		if e, ok := err.(*websocket.CloseError); ok && e.Code != websocket.CloseAbnormalClosure {
+		var e *websocket.CloseError
+		if errors.As(err, &e) && e.Code != websocket.CloseAbnormalClosure {
 			return e.Code
 		}
 		return 0

@@ -65,7 +65,7 @@ func (c *ServerConn) writeFrame(data []byte) bool {
 		c.mu.Unlock()
 		return true
 	case isTimeout(err):
-		c.dropSlow()
+		_ = c.dropSlow() // the connection keeps it as its end
 	default:
 		// The client may have said goodbye before it hung up: read that first.
 		c.mu.Lock()
@@ -102,7 +102,7 @@ func (c *ServerConn) welcome() {
 	c.mu.Unlock()
 	data, _ := encode(frame{Type: frameWelcome, NegotiatedTimeout: toMilliseconds(period)}) // cannot fail
 	if !c.out.put(data) {
-		c.dropSlow()
+		_ = c.dropSlow() // the connection keeps it as its end
 	}
 	if first {
 		close(c.started)

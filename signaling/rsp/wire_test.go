@@ -115,14 +115,14 @@ func TestRepeatedHello(t *testing.T) {
 		u, err := c.Receive(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, u.Participant.Revision, "the second joins are nothing")
-		_, err = c.ReadJoin(cancelled(t), nil)
+		_, err = c.ReadJoin(canceled(t), nil)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Error(t, c.Accept(testState()))
 		require.Error(t, c.Reject(signaling.NewError(signaling.CodeRoomNotFound)))
 	})
 }
 
-func cancelled(t *testing.T) context.Context {
+func canceled(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	return ctx

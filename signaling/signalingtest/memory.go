@@ -327,7 +327,7 @@ func (s *session) Receive(ctx context.Context) (signaling.Update, error) {
 			return signaling.Update{}, fmt.Errorf("signalingtest: receive: %w", err)
 		}
 		c.mu.Lock()
-		closed := c.clientErr == error(errClosed)
+		closed := errors.Is(c.clientErr, errClosed)
 		if len(c.updates) > 0 && !closed {
 			u := c.updates[0]
 			c.updates = c.updates[1:]
