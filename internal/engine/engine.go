@@ -382,6 +382,9 @@ func (s State) String() string {
 
 func stateOf(p *rtc.Peer) State {
 	if p.State() == webrtc.PeerConnectionStateClosed || p.ICEState() == webrtc.ICEConnectionStateClosed {
+		if p.Impostor() {
+			return StateDTLSFailed
+		}
 		return StateClosed // pion closes all of it when DTLS is closed
 	}
 	switch p.ICEState() {
