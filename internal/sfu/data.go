@@ -66,7 +66,7 @@ type dataSource struct {
 
 	bound chan struct{} // closed when to is set
 	to    *dataUplink
-	end   context.Context
+	end   context.Context //nolint:containedctx // ends with the channel; its reader waits for the rate with it
 	stop  context.CancelFunc
 }
 

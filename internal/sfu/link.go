@@ -35,8 +35,8 @@ type link struct {
 
 	offers offers
 
-	opened atomic.Int32 // channels of the client
-	end    context.Context
+	opened atomic.Int32    // channels of the client
+	end    context.Context //nolint:containedctx // ends with the connection; its channels' derive from it
 	stop   context.CancelFunc
 }
 

@@ -113,7 +113,7 @@ type Server struct {
 	gate     *gate
 	policy   admission.AddressPolicy
 	pages    *http.ServeMux
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // ends with the server; its sockets' goroutines read with it
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	faults   faults

@@ -183,7 +183,7 @@ func TestT12ImpossibleUpdatesEndTheirSender(t *testing.T) {
 func TestEndOfAConnectionIsNotTheEndOfTheStay(t *testing.T) {
 	w := newWorld(t)
 	bob := w.client("bob", "demo")
-	mid := bob.slot(media.Video)
+	bob.slot(media.Video)
 	require.NoError(t, bob.dial())
 	bob.connected()
 	bob.sendDescription(signaling.DescriptionClose, 2, "")
@@ -194,7 +194,7 @@ func TestEndOfAConnectionIsNotTheEndOfTheStay(t *testing.T) {
 	alice.stream(out, media.VP8, 1)
 	bob.until("a subscription that waits", func() bool { return len(bob.subscribed) == 1 && bob.subscribed[0].ID == "" })
 	bob.newConnection()
-	mid = bob.slot(media.Video)
+	mid := bob.slot(media.Video)
 	bob.renegotiate()
 	read(t, bob.inlet(mid), 10)
 }
