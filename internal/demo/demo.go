@@ -82,8 +82,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		listening: make(chan struct{}), poke: make(chan struct{}, 1),
 		pending: map[string]time.Time{},
 	}
-	defer c.video.Close()
-	defer c.audio.Close()
+	defer c.silence()
 	key := accesstoken.NewKey()
 	srv, err := front.Start(front.Config{
 		Listen: cfg.Listen,
@@ -170,12 +169,16 @@ func (c *call) hold(ctx context.Context, srv *front.Server) error {
 	go c.talk(talking)
 	err := c.wait(ctx, srv)
 	hush()
-	c.video.Close()
-	c.audio.Close()
+	c.silence()
 	c.drain()
 	c.stats = c.measure()
 	c.subscriber.Disconnect()
 	return err
+}
+
+// silence closes the publisher's sources.
+func (c *call) silence() {
+	_, _ = c.video.Close(), c.audio.Close() // synthetic, or files that were read
 }
 
 type signer func(identity string, role accesstoken.Role, ttl time.Duration) (string, error)
@@ -307,8 +310,8 @@ func (c *call) drain() {
 
 // ignoreEnd takes an interruption for what it is: not an error.
 func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
