@@ -201,7 +201,7 @@ func TestServeJoinAndSIGTERM(t *testing.T) {
 	}
 	url := srv.until("signaling at ")
 	health := strings.TrimSuffix(strings.Replace(url, "ws", "http", 1), "/signaling") + "/healthz"
-	resp, err := http.Get(health) //nolint:noctx // the process is killed when it hangs
+	resp, err := http.Get(health)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)

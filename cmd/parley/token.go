@@ -47,7 +47,7 @@ func mint(keys *keyFlags, t accesstoken.Token) (string, error) {
 		return "", usagef("whose token? pass --identity NAME")
 	}
 	if t.TTL <= 0 || t.TTL > accesstoken.MaxTTL {
-		return "", usagef("--ttl %v: a token is good for more than 0s and at most %v", t.TTL, accesstoken.MaxTTL/time.Hour*time.Hour)
+		return "", usagef("--ttl %v: a token is good for more than 0s and at most %v", t.TTL, accesstoken.MaxTTL.Truncate(time.Hour))
 	}
 	key, err := keys.signing()
 	if err != nil {
