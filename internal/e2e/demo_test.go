@@ -20,8 +20,11 @@ import (
 // What the demo says that it received is in its recording, and can be decoded.
 func TestDemoRecordsWhatItReceived(t *testing.T) {
 	for _, c := range []struct{ video, audio media.Codec }{
-		{media.VP8, media.Opus}, {media.VP9, media.Opus}, {media.AV1, media.Opus},
-		{media.H264, media.Opus}, {media.H265, media.PCMU},
+		{media.VP8, media.Opus},
+		{media.VP9, media.Opus},
+		{media.AV1, media.Opus},
+		{media.H264, media.Opus},
+		{media.H265, media.PCMU},
 	} {
 		t.Run(string(c.video)+" "+string(c.audio), func(t *testing.T) {
 			open := func(codec media.Codec) media.Source {
