@@ -73,8 +73,12 @@ func TestDataMessagesArriveAsTheyAre(t *testing.T) {
 		bob := st.join("bob")
 		remote := dataOf(t, bob, "alice", "d")
 		want := []parley.Message{
-			{Data: []byte("text"), Text: true}, {Data: []byte{0, 1, 2, 255}}, {Data: nil, Text: true}, {Data: nil},
-			{Data: bytes.Repeat([]byte{7}, 16<<10)}, {Data: bytes.Repeat([]byte("ä"), 8<<10), Text: true},
+			{Data: []byte("text"), Text: true},
+			{Data: []byte{0, 1, 2, 255}},
+			{Data: nil, Text: true},
+			{Data: nil},
+			{Data: bytes.Repeat([]byte{7}, 16<<10)},
+			{Data: bytes.Repeat([]byte("ä"), 8<<10), Text: true},
 		}
 		for _, m := range want {
 			if m.Text {
