@@ -36,6 +36,7 @@ type lab struct {
 	host   *faultnet.Host // the server's
 	config sfu.Config
 	key    accesstoken.Key
+	mint   func(identity string) string // the token with which members join
 
 	mu      sync.Mutex
 	members []*member
@@ -52,6 +53,7 @@ func inLab(t *testing.T, seed uint64, f func(l *lab), change ...func(*sfu.Config
 	synctest.Test(t, func(t *testing.T) {
 		t.Logf("seed %d", seed)
 		l := &lab{t: t, key: accesstoken.NewKey()}
+		l.mint = func(identity string) string { return l.token(identity) }
 		// Last of all, what nobody has read of a room's last events is
 		// given up a second after its end.
 		t.Cleanup(func() { time.Sleep(2 * time.Second) })
@@ -141,7 +143,7 @@ func (l *lab) dialFrom(ctx context.Context, host *faultnet.Host, name string, ch
 		c(opts)
 	}
 	var err error
-	m.room, err = parley.ConnectContext(ctx, l.token(name), opts)
+	m.room, err = parley.ConnectContext(ctx, l.mint(name), opts)
 	if err != nil {
 		return m, err
 	}
