@@ -62,13 +62,11 @@ func answer(ctx context.Context, token string, opts *parley.ConnectOptions) erro
 
 // repeat answers what comes on one track, until that ends.
 func repeat(ctx context.Context, in *parley.RemoteDataTrack, out *parley.LocalDataTrack) error {
-	for {
-		msg, err := in.Receive(ctx)
-		if err != nil {
-			return nil // the track is gone, or we are asked to go
-		}
+	// Receive fails when the track is gone, or we are asked to go.
+	for msg, err := in.Receive(ctx); err == nil; msg, err = in.Receive(ctx) {
 		if err := out.SendText(ctx, strings.ToUpper(string(msg.Data))); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
+	return nil
 }

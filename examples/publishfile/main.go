@@ -39,7 +39,7 @@ func publish(ctx context.Context, url, token, path string, loop bool) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }() // it was only read
 	track, ended, err := newTrack(src)
 	if err != nil {
 		return err
