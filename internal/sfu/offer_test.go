@@ -70,6 +70,7 @@ func TestWithoutSlotsTheServerOffersASectionForEachTrack(t *testing.T) {
 		}
 		return false
 	})
+	bob.renegotiate() // once it is answered the server has seen the answer to its own offer
 	again := alice.publish(signaling.KindAudio, "again")
 	alice.renegotiate()
 	alice.stream(again, media.Opus, 7)
