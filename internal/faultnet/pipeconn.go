@@ -2,6 +2,7 @@ package faultnet
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -36,7 +37,7 @@ func (c *PipeConn) Write(b []byte) (int, error) {
 }
 
 func (c *PipeConn) wrap(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
@@ -220,7 +221,7 @@ func (f *flow) finish(err error) {
 	if f.writeErr == nil {
 		f.push(segment{end: true})
 	}
-	if f.writeErr == nil || err == net.ErrClosed {
+	if f.writeErr == nil || errors.Is(err, net.ErrClosed) {
 		f.writeErr = err
 	}
 	f.changed.ring()

@@ -17,7 +17,7 @@ import (
 type Proxy struct {
 	ln   net.Listener
 	dial func(context.Context) (net.Conn, error)
-	ctx  context.Context // ends dialing in Close
+	ctx  context.Context //nolint:containedctx // ends dialing and waiting in Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
@@ -55,7 +55,7 @@ func NewProxy(ln net.Listener, dial func(context.Context) (net.Conn, error)) *Pr
 // NewTCPProxy starts a proxy on a port of the loopback interface, in front of
 // the TCP address target.
 func NewTCPProxy(target string) (*Proxy, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

@@ -155,8 +155,8 @@ func TestWorldNAT(t *testing.T) {
 				require.True(t, ok)
 				require.Equal(t, test.nat != faultnet.Symmetric, seen.String() == again.String())
 
-				neighbour := listen(t, lan.Host("neighbour", lan.Prefix()+"77"), lan.Prefix()+"77")
-				_, _, ok = arrives(t, in, neighbour, neighbour.LocalAddr())
+				neighbor := listen(t, lan.Host("neighbor", lan.Prefix()+"77"), lan.Prefix()+"77")
+				_, _, ok = arrives(t, in, neighbor, neighbor.LocalAddr())
 				require.True(t, ok, "inside the LAN")
 			})
 		})
