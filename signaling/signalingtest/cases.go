@@ -91,11 +91,14 @@ func connect(t *testing.T, f Fixture) (signaling.Session, Peer) {
 	return d.session, peer
 }
 
-func requireCode(t *testing.T, err error, code signaling.Code) *signaling.Error {
+func requireCode(t *testing.T, err error, code signaling.Code) {
 	t.Helper()
-	var e *signaling.Error
+	require.Equal(t, code, asError(t, err).Code, "of %v", err)
+}
+
+func asError(t *testing.T, err error) (e *signaling.Error) {
+	t.Helper()
 	require.ErrorAs(t, err, &e)
-	require.Equal(t, code, e.Code, "of %v", err)
 	return e
 }
 
@@ -184,7 +187,8 @@ func testBusy(t *testing.T, f Fixture) {
 	busy.RetryAfter = -1
 	require.NoError(t, peer.Reject(busy))
 	d := <-ch
-	require.Negative(t, requireCode(t, d.err, signaling.CodeServerBusy).RetryAfter)
+	requireCode(t, d.err, signaling.CodeServerBusy)
+	require.Negative(t, asError(t, d.err).RetryAfter)
 	peer.Drop()
 }
 
@@ -454,7 +458,7 @@ func testLost(t *testing.T, f Fixture) {
 	require.Equal(t, err, s.Send(signaling.Update{}))
 	require.NoError(t, s.Close(bound(t), signaling.ReasonLeave))
 	_, again = s.Receive(bound(t))
-	require.Equal(t, signaling.CodeSignalingDisconnected, requireCode(t, again, signaling.CodeSignalingDisconnected).Code)
+	requireCode(t, again, signaling.CodeSignalingDisconnected)
 }
 
 func testEnds(t *testing.T, f Fixture) {
@@ -474,7 +478,8 @@ func testEnds(t *testing.T, f Fixture) {
 		s, peer := connect(t, f)
 		go peer.End(c.err, c.reason, c.retry)
 		_, err := s.Receive(bound(t))
-		e := requireCode(t, err, c.code)
+		requireCode(t, err, c.code)
+		e := asError(t, err)
 		require.Equal(t, c.reason, e.Reason, c.name)
 		require.Equal(t, c.retry, e.RetryAfter, c.name)
 		require.NoError(t, s.Close(bound(t), signaling.ReasonReplaced))
