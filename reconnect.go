@@ -334,7 +334,7 @@ func (r *Room) dialNow() {
 	if !l.re.renew && !l.re.fresh {
 		refresh = nil
 	}
-	limit := time.Duration(dialTimeout)
+	limit := dialTimeout
 	for range min(l.re.tries-1, 10) {
 		limit += limit / 2
 	}

@@ -49,7 +49,7 @@ type Room struct {
 	poke    chan struct{}
 	stopped bool
 
-	life   context.Context // ends with the room; for its own goroutines only
+	life   context.Context //nolint:containedctx // ends with the room; for its own goroutines only
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	done   chan struct{}
@@ -386,8 +386,8 @@ func (r *Room) localSection() *signaling.LocalParticipant {
 	p := &signaling.LocalParticipant{Revision: r.loop.revision}
 	for _, pub := range r.loop.publications {
 		p.Tracks = append(p.Tracks, signaling.LocalTrack{
-			ID: pub.id, Kind: signaling.Kind(pub.kind), Name: pub.name,
-			Enabled: pub.IsTrackEnabled(), Priority: signaling.Priority(pub.priority),
+			ID: pub.id, Kind: pub.kind, Name: pub.name,
+			Enabled: pub.IsTrackEnabled(), Priority: pub.priority,
 			Stream: pub.stream,
 		})
 	}
