@@ -24,6 +24,7 @@ type Host struct {
 	mu   sync.RWMutex // also guards what vnet does not: its addresses
 	ips  []netip.Addr
 	dark bool
+	tap  Tap
 }
 
 var _ transport.Net = (*Host)(nil)
@@ -45,6 +46,14 @@ func (h *Host) Impair(change func(send, receive *Faults)) {
 	change(&send, &receive)
 	h.out.set(func(f *Faults) { *f = send })
 	h.in.set(func(f *Faults) { *f = receive })
+}
+
+// SetTap makes the tap listen at all UDP sockets that the host opens from now
+// on.
+func (h *Host) SetTap(t Tap) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tap = t
 }
 
 // SetLoss loses UDP packets at random, per mille, both ways.

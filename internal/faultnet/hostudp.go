@@ -17,11 +17,13 @@ type socket struct {
 func (h *Host) socket(open func() (transport.UDPConn, error)) (transport.UDPConn, error) {
 	h.mu.RLock()
 	under, err := open()
+	tap := h.tap
 	h.mu.RUnlock()
 	if err != nil {
 		return nil, err
 	}
 	s := &socket{Impaired: impair(wire{under, h}, h.out, h.in), host: h, under: under}
+	s.SetTap(tap)
 	w := h.world
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ const inboxSize = 4096
 type Impaired struct {
 	conn    net.PacketConn
 	out, in *link
+	tap     atomic.Pointer[Tap]
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -40,6 +42,16 @@ type packet struct {
 	due  time.Time
 	seq  uint64
 	sent bool // by us, not to us
+}
+
+// Tap is told of a packet when it is written or reaches the socket: once for
+// each copy of it, or once as lost. It must not keep data, nor wait.
+type Tap func(now time.Time, local, remote net.Addr, data []byte, fate Fate)
+
+// Fate is what becomes of a packet.
+type Fate struct {
+	Sent bool // by the socket, not to it
+	Lost bool // by the faults
 }
 
 // Impair wraps conn, which belongs to the result from then on. Without faults
@@ -67,6 +79,26 @@ func (c *Impaired) SetSendFaults(f Faults) { c.out.set(func(old *Faults) { *old 
 // SetReceiveFaults sets what happens to packets on their way in.
 func (c *Impaired) SetReceiveFaults(f Faults) { c.in.set(func(old *Faults) { *old = f }) }
 
+// SetTap makes the tap listen from now on; nil ends that.
+func (c *Impaired) SetTap(t Tap) {
+	if t == nil {
+		c.tap.Store(nil)
+		return
+	}
+	c.tap.Store(&t)
+}
+
+// tell tells the tap about the copies that go on.
+func (c *Impaired) tell(now time.Time, addr net.Addr, data []byte, sent bool, copies int) {
+	t := c.tap.Load()
+	if t == nil {
+		return
+	}
+	for range max(copies, 1) {
+		(*t)(now, c.conn.LocalAddr(), addr, data, Fate{Sent: sent, Lost: copies == 0})
+	}
+}
+
 // Sent counts the packets that were written.
 func (c *Impaired) Sent() Counts { return c.out.count() }
 
@@ -77,7 +109,9 @@ func (c *Impaired) Received() Counts { return c.in.count() }
 // WriteTo sends a packet, or loses it: the result is the same.
 func (c *Impaired) WriteTo(b []byte, addr net.Addr) (int, error) {
 	now := time.Now()
-	for _, delay := range c.out.admit(now, len(b)) {
+	delays := c.out.admit(now, len(b))
+	c.tell(now, addr, b, true, len(delays))
+	for _, delay := range delays {
 		if delay <= 0 {
 			if n, err := c.conn.WriteTo(b, addr); err != nil {
 				return n, err
@@ -173,7 +207,9 @@ func (c *Impaired) receive() {
 			return
 		}
 		now := time.Now()
-		for _, delay := range c.in.admit(now, n) {
+		delays := c.in.admit(now, n)
+		c.tell(now, addr, buf[:n], false, len(delays))
+		for _, delay := range delays {
 			p := packet{data: bytes.Clone(buf[:n]), addr: addr, due: now.Add(delay)}
 			if delay > 0 {
 				c.delay(p)
