@@ -35,12 +35,14 @@ func answer(ctx context.Context, token string, opts *parley.ConnectOptions) erro
 	if err != nil {
 		return err
 	}
-	opts.Tracks = append(opts.Tracks, out)
 	room, err := parley.ConnectContext(ctx, token, opts)
 	if err != nil {
 		return err
 	}
 	defer room.Disconnect()
+	if _, err := room.LocalParticipant().PublishTrack(ctx, out, nil); err != nil {
+		return err
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	context.AfterFunc(ctx, func() { room.Disconnect() })
