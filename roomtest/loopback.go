@@ -31,7 +31,7 @@ type loopback struct {
 func newLoopback(tb testing.TB, seed uint64) network { return &loopback{tb: tb, seed: seed} }
 
 func (l *loopback) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(l.tb.Context(), "tcp", "127.0.0.1:0")
 	if err == nil {
 		l.target = ln.Addr().String()
 	}
