@@ -180,9 +180,9 @@ func TestKillIsForGoodWithoutRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := roomtest.NewVirtual(t)
 		alice := join(t, srv, "alice")
+		began := time.Now()
 		srv.Kill()
 		require.Empty(t, srv.Identities("lab"))
-		began := time.Now()
 		end := roomtest.Next[parley.Disconnected](t, alice.Events())
 		require.ErrorIs(t, end.Err, parley.ErrSignalingDisconnected)
 		require.Equal(t, 30*time.Second, time.Since(began), "the session timeout")

@@ -18,6 +18,7 @@ type journal struct {
 	began   time.Time
 	notes   []string
 	skipped int
+	told    bool // in a failure, and nothing came since
 }
 
 // journals holds those of the running tests, by channel.
@@ -40,8 +41,11 @@ func journalOf(tb testing.TB, events any) *journal {
 	journals.of[events] = j
 	tb.Cleanup(func() {
 		journals.mu.Lock()
-		defer journals.mu.Unlock()
 		delete(journals.of, events)
+		journals.mu.Unlock()
+		if tb.Failed() && !j.told {
+			tb.Logf("roomtest: the test has failed; %s", j)
+		}
 	})
 	return j
 }
@@ -53,12 +57,14 @@ func (j *journal) note(event any) {
 		j.notes = j.notes[1:]
 		j.skipped++
 	}
+	j.told = false
 	j.notes = append(j.notes, fmt.Sprintf("%10.3fs  %s", time.Since(j.began).Seconds(), describe(event)))
 }
 
 func (j *journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.told = true
 	if len(j.notes) == 0 {
 		return "no event was read from this channel"
 	}

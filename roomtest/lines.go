@@ -63,6 +63,7 @@ func (ls *lines) reset() int {
 type listener struct {
 	net.Listener
 	lines
+	wire *wiretap
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -70,5 +71,5 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.add(c), nil
+	return l.wire.signaling(l.add(c)), nil
 }

@@ -21,6 +21,7 @@ import (
 type loopback struct {
 	tb     testing.TB
 	seed   uint64
+	wire   *wiretap
 	target string // where signaling is
 
 	mu       sync.Mutex
@@ -28,7 +29,9 @@ type loopback struct {
 	stations []*loopbackStation
 }
 
-func newLoopback(tb testing.TB, seed uint64) network { return &loopback{tb: tb, seed: seed} }
+func newLoopback(tb testing.TB, seed uint64, wire *wiretap) network {
+	return &loopback{tb: tb, seed: seed, wire: wire}
+}
 
 func (l *loopback) listen() (net.Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(l.tb.Context(), "tcp", "127.0.0.1:0")
@@ -46,6 +49,7 @@ func (l *loopback) media() (sfu.Media, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.socket = faultnet.Impair(udp, l.seed)
+	l.socket.SetTap(l.wire.server())
 	return sfu.Media{Conn: l.socket, Loopback: true}, nil
 }
 
@@ -65,7 +69,7 @@ func (l *loopback) station(name string) (station, error) {
 		return nil, err
 	}
 	st := &loopbackStation{
-		Net: base, name: name, proxy: proxy, seed: l.seed,
+		Net: base, name: name, proxy: proxy, seed: l.seed, tap: l.wire.participant(name),
 		sockets: map[*socket]struct{}{}, closed: make(chan struct{}, 1),
 	}
 	l.mu.Lock()
@@ -92,6 +96,7 @@ type loopbackStation struct {
 	proxy *faultnet.Proxy
 	lines lines
 	seed  uint64
+	tap   faultnet.Tap
 
 	mu      sync.Mutex
 	faults  faultnet.Faults

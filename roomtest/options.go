@@ -31,4 +31,8 @@ type Options struct {
 	Latency, Jitter time.Duration
 	// Seed decides which media packets are lost; 0.
 	Seed uint64
+
+	// NoCapture keeps nothing of what crosses the wire, for benchmarks. By
+	// default a test that fails writes it to files and says where.
+	NoCapture bool
 }

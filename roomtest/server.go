@@ -32,6 +32,7 @@ type Server struct {
 	opts    Options
 	key     accesstoken.Key
 	network network
+	wire    *wiretap
 	ln      *listener
 	web     *http.Server
 	wg      sync.WaitGroup
@@ -81,7 +82,8 @@ func NewServer(tb testing.TB, change ...func(*Options)) *Server {
 		tb.Fatal("roomtest: NewServer uses real sockets, which stop the time of a synctest bubble; use NewVirtual")
 	}
 	opts := options(change)
-	return start(tb, opts, newLoopback(tb, opts.Seed))
+	wire := newWiretap(tb, opts)
+	return start(tb, opts, wire, newLoopback(tb, opts.Seed, wire))
 }
 
 // NewVirtual starts a server on a network in memory. It must be called in the
@@ -97,7 +99,8 @@ func NewVirtual(tb testing.TB, change ...func(*Options)) *Server {
 		tb.Fatal("roomtest: NewVirtual needs the virtual time of synctest.Test; call it in there, with the t that it gives")
 	}
 	opts := options(change)
-	return start(tb, opts, newVirtual(tb, opts))
+	wire := newWiretap(tb, opts)
+	return start(tb, opts, wire, newVirtual(tb, opts, wire))
 }
 
 func options(change []func(*Options)) Options {
@@ -112,17 +115,17 @@ func options(change []func(*Options)) Options {
 // the year 2000.
 func inBubble() bool { return time.Now().UTC().Year() == 2000 }
 
-func start(tb testing.TB, opts Options, n network) *Server {
+func start(tb testing.TB, opts Options, wire *wiretap, n network) *Server {
 	tb.Helper()
 	s := &Server{
-		tb: tb, opts: opts, key: accesstoken.NewKey(), network: n,
+		tb: tb, opts: opts, key: accesstoken.NewKey(), network: n, wire: wire,
 		stations: map[string]station{}, left: make(chan struct{}, 1),
 	}
 	ln, err := n.listen()
 	if err != nil {
 		tb.Fatalf("roomtest: listen: %v", err)
 	}
-	s.ln = &listener{Listener: ln}
+	s.ln = &listener{Listener: ln, wire: wire}
 	s.web = &http.Server{Handler: http.HandlerFunc(s.serve), ErrorLog: log.New(io.Discard, "", 0)}
 	if err := s.startSFU(); err != nil {
 		_ = ln.Close() // the other failure is told
@@ -139,6 +142,7 @@ func (s *Server) startSFU() error {
 	if err != nil {
 		return err
 	}
+	media.KeyLog = s.wire.keyLog()
 	o := &s.opts
 	srv, err := sfu.New(sfu.Config{
 		AccountSID: s.key.AccountSID, Keys: map[string]accesstoken.Secret{s.key.SID: s.key.Secret},

@@ -49,6 +49,7 @@ func (d dialed) WriteTo(b []byte, _ net.Addr) (int, error) { return d.Write(b) }
 
 func (st *loopbackStation) opened(under transport.UDPConn) transport.UDPConn {
 	s := &socket{Impaired: faultnet.Impair(under, st.seed), under: under, of: st}
+	s.SetTap(st.tap)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	s.SetFaults(st.faults)

@@ -19,16 +19,18 @@ import (
 type virtual struct {
 	world *faultnet.World
 	host  *faultnet.Host // the server's
+	wire  *wiretap
 
 	mu       sync.Mutex
 	stations int
 }
 
-func newVirtual(tb testing.TB, o Options) network {
+func newVirtual(tb testing.TB, o Options, wire *wiretap) network {
 	tb.Helper()
 	w := faultnet.NewWorld(tb, faultnet.WorldConfig{OneWay: o.Latency, Jitter: o.Jitter, Seed: o.Seed})
-	v := &virtual{world: w}
+	v := &virtual{world: w, wire: wire}
 	v.host = v.newHost("server")
+	v.host.SetTap(wire.server())
 	return v
 }
 
@@ -56,6 +58,7 @@ func (v *virtual) mute(on bool) { v.host.BlockUDP(on) }
 
 func (v *virtual) station(name string) (station, error) {
 	st := &virtualStation{host: v.newHost(name)}
+	st.host.SetTap(v.wire.participant(name))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.stations++
