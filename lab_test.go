@@ -120,11 +120,17 @@ type member struct {
 	log   *eventLog
 }
 
+// hosts is held while one is made: vnet counts them all, in all worlds.
+var hosts sync.Mutex
+
 // dial connects a participant, and does nothing more. A member without a room
 // was not let in.
 func (l *lab) dial(ctx context.Context, name string, change ...func(*parley.ConnectOptions)) (*member, error) {
 	l.t.Helper()
-	return l.dialFrom(ctx, l.world.Host(name), name, change...)
+	hosts.Lock()
+	host := l.world.Host(name)
+	hosts.Unlock()
+	return l.dialFrom(ctx, host, name, change...)
 }
 
 func (l *lab) dialFrom(ctx context.Context, host *faultnet.Host, name string, change ...func(*parley.ConnectOptions)) (*member, error) {
@@ -366,6 +372,13 @@ func (v *viewer) missed(pace time.Duration) int {
 		missed += int((v.frames[i].time-v.frames[i-1].time+pace/2)/pace) - 1
 	}
 	return missed
+}
+
+// packetsLost is what samples tell of missing packets.
+func (v *viewer) packetsLost() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.lost
 }
 
 func (v *viewer) count() int {

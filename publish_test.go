@@ -215,6 +215,6 @@ func TestEnablingNegotiatesNothing(t *testing.T) {
 			require.Equal(c.t, []string{"TrackDisabled", "TrackEnabled"}, c.bob.log.since(mark))
 			time.Sleep(time.Second)
 		}
-		require.Zero(c.t, c.view.lost)
+		require.Zero(c.t, c.view.packetsLost())
 	})
 }
