@@ -28,4 +28,15 @@
 //
 // [Next], [Expect], [Exactly], [Quiet] and [Rest] read channels of events. They
 // wait, and fail the test with all that was read from the channel so far.
+//
+// # When a test fails
+//
+// Its log has all events that were read, and the paths of three files: the
+// packets of media for Wireshark, with the keys of DTLS in them, the same keys
+// by themselves, and the signaling messages as lines of JSON without tokens and
+// passwords. The packets are those at the server, and those that a fault of a
+// participant kept from it, which say so; the newest 4 MiB are kept. In virtual
+// time they have that time, as the events do. The files are in the test's
+// artifacts if go test -artifacts keeps them, and else in the system's folder
+// for temporary files, where they stay.
 package roomtest
