@@ -64,7 +64,7 @@ type dataSource struct {
 	rates   *dataRates
 	tooBig  func() // only posts
 
-	bound chan struct{} // closed when to is set
+	bound chan struct{} // closed when to is set and everybody in the room can hear
 	to    *dataUplink
 	end   context.Context //nolint:containedctx // ends with the channel; its reader waits for the rate with it
 	stop  context.CancelFunc
@@ -100,12 +100,11 @@ func (s *dataSource) receive(msg webrtc.DataChannelMessage) {
 	s.to.relay(s.end, msg)
 }
 
-// bind names the publication that the channel belongs to, once.
-func (s *dataSource) bind(u *dataUplink) {
-	select {
-	case <-s.bound:
-		return
-	default:
+// bind names the publication that the channel belongs to, and reports whether
+// that is new. Nothing is read before release. It is for the peer's goroutine.
+func (s *dataSource) bind(u *dataUplink) (fresh bool) {
+	if s.to != nil {
+		return false
 	}
 	s.to = u
 	ordered := s.channel.Ordered()
@@ -114,8 +113,11 @@ func (s *dataSource) bind(u *dataUplink) {
 		MaxPacketLifeTime: s.channel.MaxPacketLifeTime(),
 		MaxRetransmits:    s.channel.MaxRetransmits(),
 	})
-	close(s.bound)
+	return true
 }
+
+// release lets the reader go on, once.
+func (s *dataSource) release() { close(s.bound) }
 
 // dataDownlink is the channel of one subscription. Messages wait in it until
 // it is open; then the channel's own buffer is the only queue.

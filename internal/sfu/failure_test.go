@@ -36,8 +36,9 @@ func TestT22WrongFingerprintEndsTheStay(t *testing.T) {
 func TestLostMediaEndsTheStayAfterTheSessionTimeout(t *testing.T) {
 	w := newWorld(t, func(cfg *sfu.Config) { cfg.SessionTimeout = 300 * time.Millisecond })
 	bob := w.client("bob", "demo")
+	dc := bob.channel("chat", nil)
 	require.NoError(t, bob.dial())
-	bob.connected()
+	bob.opened(dc) // the server is connected, too: otherwise it would wait for ICE to fail
 	require.NoError(t, bob.pc.Close())
 	bob.until("end", func() bool { return bob.err != nil })
 	requireCode(t, signaling.CodeMediaConnection, bob.err)

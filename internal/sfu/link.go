@@ -135,8 +135,8 @@ func (l *link) readSections() {
 func (l *link) carry(pub *publication) bool {
 	if pub.data != nil {
 		src := l.channels[pub.id]
-		if src != nil {
-			src.bind(pub.data)
+		if src != nil && src.bind(pub.data) {
+			l.peer.releases = append(l.peer.releases, src)
 		}
 		return src != nil
 	}

@@ -41,7 +41,8 @@ type peer struct {
 	roster        *roster
 	subs          []*subscription
 
-	link *link
+	link     *link
+	releases []*dataSource // may be read once the room has heard of them
 
 	// What the next flush tells the client.
 	news               []signaling.RemoteParticipant
@@ -110,6 +111,10 @@ func (p *peer) hear(n news) {
 // tellRoom passes the list of tracks on.
 func (p *peer) tellRoom() {
 	p.room.setTracks(p, p.trackList())
+	for _, src := range p.releases {
+		p.room.settled(p, src.release)
+	}
+	p.releases = nil
 }
 
 func (p *peer) trackList() []track {

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/sid"
@@ -118,9 +119,11 @@ func (r *room) cancel(p *peer) {
 	})
 }
 
-// enter makes the peer a member, in place of an older one with its identity,
-// and returns what it finds.
-func (r *room) enter(p *peer, tracks []track) (others news, ok bool) {
+// enter makes the peer a member, in place of an older one with its identity.
+// ready is called with what the peer finds, before anybody else is told of it,
+// so that it misses nothing that is sent to it because it came. It runs in the
+// room's turn, while the peer waits, and must not wait for a room.
+func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 	r.do(func() {
 		if _, ok = r.reserved[p]; !ok {
 			return
@@ -138,10 +141,10 @@ func (r *room) enter(p *peer, tracks []track) (others news, ok bool) {
 			state: signaling.StateConnected, tracks: tracks,
 		}
 		r.members = append(r.members, m)
+		ready(news{participants: r.others(p), roster: r.roster()})
 		r.tell(m)
-		others = news{participants: r.others(p), roster: r.roster()}
 	})
-	return others, ok
+	return ok
 }
 
 // setTracks replaces what the peer publishes.
@@ -152,6 +155,30 @@ func (r *room) setTracks(p *peer, tracks []track) {
 			m.revision++
 			r.tell(m)
 		}
+	})
+}
+
+// settled calls f when everybody else who is in the room now has worked off
+// what it was told until now. f must only post, or close a channel.
+func (r *room) settled(p *peer, f func()) {
+	r.post(func() {
+		var left atomic.Int32
+		left.Store(1)
+		done := func() {
+			if left.Add(-1) == 0 {
+				f()
+			}
+		}
+		for _, m := range r.members {
+			if m.peer == p {
+				continue
+			}
+			left.Add(1)
+			if !m.peer.post(done) {
+				done()
+			}
+		}
+		done()
 	})
 }
 

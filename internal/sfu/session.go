@@ -111,12 +111,13 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	if err := p.apply(&j.Participant, j.PeerConnections, nil); err != nil {
 		return nil, p.abandon(err)
 	}
-	found, ok := p.room.enter(p, p.trackList())
-	if !ok {
+	var found news
+	if !p.room.enter(p, p.trackList(), func(n news) {
+		found, p.roster = n, n.roster
+		p.reconcile()
+	}) {
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
 	}
-	p.roster = found.roster
-	p.reconcile()
 	p.conn = conn
 	if !s.addPeer(p) {
 		p.room.leave(p, signaling.DisconnectShutdown)
