@@ -44,6 +44,7 @@ func (r *Room) apply(u signaling.Update) {
 		r.mediaBroken(err)
 		return
 	}
+	r.goLive()
 	r.reconcile()
 	for _, c := range u.Channels {
 		r.applyChannel(c)
@@ -261,7 +262,6 @@ func (r *Room) applyPublished(tracks []signaling.PublishedTrack) {
 			r.refused(pub, t.Err)
 		}
 	}
-	r.goLive()
 }
 
 func (r *Room) accepted(pub *LocalTrackPublication, sid string) {
@@ -287,13 +287,14 @@ func (r *Room) refused(pub *LocalTrackPublication, cause *signaling.Error) {
 	r.unpublish(pub)
 }
 
-// goLive lets media flow into what is accepted, once the connection is up.
+// goLive lets media flow into what is accepted and negotiated, once the
+// connection is up.
 func (r *Room) goLive() {
 	if !r.loop.re.mediaUp {
 		return
 	}
 	for _, pub := range r.loop.publications {
-		if pub.listed {
+		if pub.listed && pub.ready() {
 			pub.setLive()
 		}
 	}

@@ -379,15 +379,15 @@ func (m *localMedia) write(s media.Sample) {
 		if w == nil || !pub.sender.live.Load() {
 			continue
 		}
-		if m.kind == KindVideo && pub.sender.needKey.Load() {
-			if !s.Keyframe {
-				wantKey = true
-				continue
-			}
-			pub.sender.needKey.Store(false)
+		if m.kind == KindVideo && !s.Keyframe && pub.sender.needKey.Load() {
+			wantKey = true
+			continue
 		}
-		if pub.note(w.WriteSample(s)) && s.Keyframe && s.Width != 0 {
-			pub.sized(s.Width, s.Height)
+		if pub.note(w.WriteSample(s)) && s.Keyframe {
+			pub.sender.needKey.Store(false)
+			if s.Width != 0 {
+				pub.sized(s.Width, s.Height)
+			}
 		}
 	}
 	if wantKey {
@@ -426,6 +426,12 @@ func (p *LocalTrackPublication) open(e *engine.Engine) error {
 	p.sender.media.Store(w)
 	p.sender.needKey.Store(true)
 	return nil
+}
+
+// ready reports whether what is sent now has a section or channel to go into.
+func (p *LocalTrackPublication) ready() bool {
+	w := p.sender.media.Load()
+	return w == nil || w.Ready()
 }
 
 // setLive lets media flow, once the server has accepted it and the connection
