@@ -43,7 +43,7 @@ func journalOf(tb testing.TB, events any) *journal {
 		journals.mu.Lock()
 		delete(journals.of, events)
 		journals.mu.Unlock()
-		if tb.Failed() && !j.told {
+		if tb.Failed() && !j.wasTold() {
 			tb.Logf("roomtest: the test has failed; %s", j)
 		}
 	})
@@ -59,6 +59,12 @@ func (j *journal) note(event any) {
 	}
 	j.told = false
 	j.notes = append(j.notes, fmt.Sprintf("%10.3fs  %s", time.Since(j.began).Seconds(), describe(event)))
+}
+
+func (j *journal) wasTold() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.told
 }
 
 func (j *journal) String() string {
