@@ -58,13 +58,16 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("making an answer: %w", err)
 	}
-	complete := webrtc.GatheringCompletePromise(p.pc)
 	if err := p.pc.SetLocalDescription(d); err != nil {
 		return "", fmt.Errorf("applying an answer: %w", err)
 	}
-	if gather {
+	// Not with pion's GatheringCompletePromise. An ICE restart gathers from
+	// SetRemoteOffer on, and whoever finishes that looks for the promise's
+	// handler before it says that it has finished: a promise that is made in
+	// between is never kept.
+	for gather && p.pc.ICEGatheringState() != webrtc.ICEGatheringStateComplete {
 		select {
-		case <-complete:
+		case <-p.gatherEnd:
 		case <-p.done:
 			return "", ErrClosed
 		}
@@ -93,6 +96,12 @@ func (p *Peer) onCandidate(c *webrtc.ICECandidate) {
 		p.candidates = append(p.candidates, init)
 	}
 	p.mu.Unlock()
+	if c == nil {
+		select {
+		case p.gatherEnd <- struct{}{}:
+		default:
+		}
+	}
 	p.tell(p.handler.Candidates)
 }
 

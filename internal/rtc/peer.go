@@ -61,6 +61,7 @@ type Peer struct {
 	inlets     []*Inlet
 	candidates []webrtc.ICECandidateInit
 	gathered   bool
+	gatherEnd  chan struct{} // one-slot poke: pion has gathered
 
 	done chan struct{}
 	once sync.Once
@@ -87,7 +88,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	}
 	p := &Peer{
 		api: a.api, pc: pc, ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
-		poke: make(chan struct{}, 1), done: make(chan struct{}),
+		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
 	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) { p.tell(p.handler.State) })
