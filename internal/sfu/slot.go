@@ -70,13 +70,20 @@ func (s *slot) end() {
 	s.from = nil
 }
 
-// forward sends a packet of u, if that is still what the slot carries.
+// forward sends a packet of u, if that is still what the slot carries. Video
+// begins with a key frame: what comes before is of no use to anybody.
 func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
 	s.mu.Lock()
+	waits := s.from == u && !s.started && s.kind == media.Video
+	if waits && !packet.Keyframe(codec.Codec, payload) {
+		s.mu.Unlock()
+		u.wantKeyframe()
+		return
+	}
 	began := s.write(u, h, payload, codec, now)
 	s.mu.Unlock()
-	if began && s.kind == media.Video && !packet.Keyframe(codec.Codec, payload) {
-		u.wantKeyframe()
+	if began && waits {
+		u.gotKeyframe()
 	}
 }
 

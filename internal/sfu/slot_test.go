@@ -153,8 +153,13 @@ func TestLateSubscriberGetsAKeyframe(t *testing.T) {
 	require.NoError(t, bob.dial())
 	bob.connected()
 	<-asked
-	read(t, bob.inlet(mid), 10)
-	<-asked // the one that arrived too early is made up for
+	<-asked // again, as long as none comes
+	s.delta.Store(false)
+	in := bob.inlet(mid)
+	require.Zero(t, read(t, in, 1)[0].Payload[1]&1, "the first frame is a key frame")
+	s.delta.Store(true)
+	read(t, in, 10)
+	require.Zero(t, in.Stats().Lost)
 }
 
 func TestT24KeyframeRequestsAreThrottled(t *testing.T) {

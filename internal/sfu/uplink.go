@@ -78,6 +78,13 @@ func (u *uplink) wantKeyframe() {
 	}
 }
 
+// gotKeyframe forgets a request that waits: the key frame came by itself.
+func (u *uplink) gotKeyframe() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.want = false
+}
+
 func (u *uplink) ask(want bool) {
 	u.mu.Lock()
 	u.want = (u.want || want) && !u.closed
