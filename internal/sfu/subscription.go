@@ -109,7 +109,9 @@ func (p *peer) start() {
 	for _, s := range p.starts {
 		if s.slot != nil {
 			s.pub.up.attach(s.slot)
-			s.pub.up.wantKeyframe()
+			if !s.pub.up.catchUp(s.slot) {
+				s.pub.up.wantKeyframe()
+			}
 		}
 	}
 	p.starts = nil

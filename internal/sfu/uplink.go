@@ -20,6 +20,9 @@ type uplink struct {
 	ring  *rtc.Ring
 	slots atomic.Pointer[[]*slot] // immutable; changed under mu
 
+	key    atomic.Pointer[keyMark] // nil before the first key frame
+	latest atomic.Uint32           // sequence number
+
 	mu     sync.Mutex
 	inlet  *rtc.Inlet // nil until media is negotiated
 	asked  time.Time  // last key frame request
@@ -43,6 +46,9 @@ func newUplink(kind media.Kind, pause time.Duration) *uplink {
 func (u *uplink) forward(h *rtp.Header, payload []byte, codec *rtc.Codec) {
 	u.ring.Put(h, payload)
 	now := time.Now()
+	if u.kind == media.Video {
+		u.note(h, payload, codec, now)
+	}
 	for _, s := range *u.slots.Load() {
 		s.forward(u, h, payload, codec, now)
 	}
