@@ -81,7 +81,8 @@ func ParseCodec(s string) (c Codec, ok bool) {
 // Sample is one encoded frame of video (a temporal unit, an access unit) or
 // one packet of audio. Data belongs to the receiver of the sample.
 //
-// Data is a raw frame for VP8 and VP9, an Annex B access unit for H.264 and
+// Data is a raw frame for VP8 and VP9, an Annex B access unit (bitstream.AnnexB
+// makes one of length-prefixed NAL units) for H.264 and
 // H.265, a sequence of OBUs with size fields and without temporal delimiters
 // for AV1, an Opus packet, or G.711 octets.
 type Sample struct {
