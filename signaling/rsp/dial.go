@@ -107,6 +107,10 @@ func (t *Transport) open(ctx context.Context) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("rsp: dialing %s: %w", u.Host, ctx.Err())
 		}
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			// The socket has the same deadline and may notice first.
+			return nil, fmt.Errorf("rsp: dialing %s: %w", u.Host, context.DeadlineExceeded)
+		}
 		return nil, dialError(u.Host, resp, err)
 	}
 	raw.left.Store(-1)
