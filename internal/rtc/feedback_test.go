@@ -3,6 +3,7 @@ package rtc
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parley-rtc/parley/media"
 	"github.com/pion/rtcp"
@@ -69,6 +70,8 @@ func TestSendersGetTransportWideFeedback(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
 		for seq := uint16(0); ; seq++ {
 			p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: seq}, Payload: []byte{0x10, 1, 2}}
 			number, _ := (&rtp.TransportCCExtension{TransportSequence: seq}).Marshal()
@@ -77,8 +80,7 @@ func TestSendersGetTransportWideFeedback(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-s.state:
-			default:
+			case <-tick.C:
 			}
 		}
 	}()
