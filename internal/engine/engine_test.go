@@ -124,24 +124,30 @@ func TestServerMakesFurtherConnections(t *testing.T) {
 	}
 	require.ErrorIs(t, e.Bind(signaling.Subscription{ID: "sub-second"}, false, extras["second"].recv), ErrNoSection)
 	require.NoError(t, e.Apply(update, false))
-	for _, pc := range e.Flush() {
-		if x := extras[pc.ID]; x != nil {
-			require.Equal(t, signaling.DescriptionAnswer, pc.Description.Type)
-			require.NoError(t, x.peer.SetRemoteAnswer(pc.Description.SDP))
-		}
-	}
-	for id, x := range extras {
-		require.NoError(t, e.Bind(signaling.Subscription{ID: "sub-" + id}, false, x.recv))
-	}
-	// Candidates travel both ways, as they are found.
-	connected := func() bool {
+	// The answers and the candidates travel together, or apart.
+	deliver := func() {
 		for _, pc := range e.Flush() {
-			if x := extras[pc.ID]; x != nil && pc.ICE != nil {
+			x := extras[pc.ID]
+			if x == nil {
+				continue
+			}
+			if pc.Description != nil {
+				require.Equal(t, signaling.DescriptionAnswer, pc.Description.Type)
+				require.NoError(t, x.peer.SetRemoteAnswer(pc.Description.SDP))
+			}
+			if pc.ICE != nil {
 				for _, c := range pc.ICE.Candidates {
 					_ = x.peer.AddCandidate(webrtc.ICECandidateInit{Candidate: c.Candidate, SDPMid: c.SDPMid, SDPMLineIndex: c.SDPMLineIndex})
 				}
 			}
 		}
+	}
+	deliver()
+	for id, x := range extras {
+		require.NoError(t, e.Bind(signaling.Subscription{ID: "sub-" + id}, false, x.recv))
+	}
+	connected := func() bool {
+		deliver()
 		for _, x := range extras {
 			if x.peer.State() != webrtc.PeerConnectionStateConnected {
 				return false
