@@ -79,7 +79,8 @@ func ParseCodec(s string) (c Codec, ok bool) {
 }
 
 // Sample is one encoded frame of video (a temporal unit, an access unit) or
-// one packet of audio. Data belongs to the receiver of the sample.
+// one packet of audio. Data belongs to the receiver of the sample, but see
+// [Source].
 //
 // Data is a raw frame for VP8 and VP9, an Annex B access unit (bitstream.AnnexB
 // makes one of length-prefixed NAL units) for H.264 and
@@ -101,6 +102,12 @@ type Sample struct {
 	// Width and Height are the picture's size in pixels, set on key frames.
 	Width, Height int
 
+	// Captured is when the sample was captured, by the clock of the machine
+	// that captured it; zero when unknown. Tracks of one machine are in step
+	// where their samples have the same. Remote tracks learn it from the
+	// sender's reports (RFC 3550, section 6.4.1), a moment after they began.
+	Captured time.Time
+
 	// Lost counts the RTP packets missed just before this sample. It is zero
 	// in samples that go out.
 	Lost int
@@ -110,8 +117,9 @@ type Sample struct {
 type Source interface {
 	// Codec is the encoding of all samples; it does not change.
 	Codec() Codec
-	// Next waits until the next sample is due and returns it. io.EOF ends
-	// the track in good order; any other error ends it and is reported.
+	// Next waits until the next sample is due and returns it. The sample's
+	// data may be used again by the next call. io.EOF ends the track in good
+	// order; any other error ends it and is reported.
 	Next(ctx context.Context) (Sample, error)
 	// Close releases the source and makes a waiting Next return. It is
 	// idempotent and may be called from any goroutine.
