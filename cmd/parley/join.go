@@ -5,37 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/parley-rtc/parley"
 	"github.com/parley-rtc/parley/internal/recording"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/synth"
-	"github.com/parley-rtc/parley/signaling/accesstoken"
 	"github.com/spf13/cobra"
 )
-
-// joinTime bounds joining and publishing.
-const joinTime = 15 * time.Second
 
 // synthetic stands for our own clips where a file could be named.
 const synthetic = "test"
 
-// joinSettings are the flags that the environment can set too.
-var joinSettings = append([]string{"url", "token"}, keySettings...)
-
 // joinFlags are those of parley join.
 type joinFlags struct {
-	url, token, identity, room string
-	keys                       keyFlags
-	video, audio, dir          string
-	messages                   []string
-	duration                   time.Duration
-	manual, loop, json         bool
-	log                        logFlags
+	roomFlags
+	video, audio, dir  string
+	messages           []string
+	manual, loop, json bool
 }
 
 func newJoin() *cobra.Command {
@@ -51,28 +38,22 @@ func newJoin() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return j.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&j.url, "url", "", "the signaling endpoint, as in ws://127.0.0.1:7880/signaling (or PARLEY_URL)")
-	f.StringVar(&j.token, "token", "", "the access token (or PARLEY_TOKEN)")
-	f.StringVar(&j.identity, "identity", "", "without a token: who to be, with a token made from the API key")
-	f.StringVar(&j.room, "room", "", "the room (default the one that the token names)")
 	f.StringVar(&j.video, "video", "", "a file to publish, or 'test' for a test picture")
 	f.StringVar(&j.audio, "audio", "", "a file to publish, or 'test' for a test tone")
 	f.BoolVar(&j.loop, "loop", false, "play the files over and over")
 	f.StringArrayVar(&j.messages, "message", nil, "a text to send on a data track; may be given several times")
 	f.StringVar(&j.dir, "record", "", "record what is received into this directory")
 	f.BoolVar(&j.manual, "manual-subscribe", false, "subscribe to nothing")
-	f.DurationVar(&j.duration, "duration", 0, "how long to stay; 0: until the end")
 	f.BoolVar(&j.json, "json", false, "print each event as one JSON object on a line")
-	j.keys.register(cmd)
-	j.log.register(cmd, "off")
+	j.register(cmd)
 	return cmd
 }
 
 func (j *joinFlags) run(cmd *cobra.Command) error {
-	if _, err := settle(cmd, joinSettings); err != nil {
+	if _, err := settle(cmd, roomSettings); err != nil {
 		return err
 	}
-	opts, sources, err := j.options(cmd.ErrOrStderr())
+	opts, sources, err := j.prepare(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -82,27 +63,22 @@ func (j *joinFlags) run(cmd *cobra.Command) error {
 		}
 	}()
 	ctx := cmd.Context()
-	joining, cancel := context.WithTimeout(ctx, joinTime)
-	defer cancel()
-	room, err := parley.ConnectContext(joining, j.token, opts)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return errors.New("interrupted while joining")
-	case err != nil:
-		return mend(err, j.url)
+	room, err := j.connect(ctx, opts)
+	if err != nil {
+		return err
 	}
 	return j.stay(ctx, cmd, room)
 }
 
-// options checks everything that can be checked before the server is asked.
-func (j *joinFlags) options(stderr io.Writer) (opts *parley.ConnectOptions, sources []media.Source, err error) {
+// prepare checks everything that can be checked before the server is asked.
+func (j *joinFlags) prepare(stderr io.Writer) (opts *parley.ConnectOptions, sources []media.Source, err error) {
 	if err := j.check(); err != nil {
 		return nil, nil, err
 	}
-	opts = &parley.ConnectOptions{URL: j.url, Name: j.room, ManualSubscribe: j.manual}
-	if opts.Logger, err = j.log.logger(stderr); err != nil {
+	if opts, err = j.options(stderr); err != nil {
 		return nil, nil, err
 	}
+	opts.ManualSubscribe = j.manual
 	defer func() {
 		if err != nil {
 			for _, s := range sources {
@@ -144,39 +120,12 @@ func (j *joinFlags) source(flag, path string, kind media.Kind, own func() media.
 	return openMedia(flag, path, kind, j.loop)
 }
 
-func (j *joinFlags) check() error {
-	if j.url == "" {
-		return usagef("no server: pass --url or set PARLEY_URL, as in ws://127.0.0.1:7880/signaling")
-	}
-	if u, err := url.Parse(j.url); err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
-		return usagef("--url %q: it has to be like ws://127.0.0.1:7880/signaling, or wss:// behind TLS", j.url)
-	}
-	if j.duration < 0 {
-		return usagef("--duration %v: it cannot be negative", j.duration)
-	}
-	if j.token != "" {
-		if j.identity != "" {
-			return usagef("--token and --identity exclude each other: the token says who it is for")
-		}
-		return nil
-	}
-	if j.identity == "" {
-		return usagef("no access token: pass --token or set PARLEY_TOKEN; 'parley token --identity NAME' prints one")
-	}
-	var err error
-	j.token, err = mint(&j.keys, accesstoken.Token{Identity: j.identity, Room: j.room, TTL: accesstoken.DefaultTTL})
-	return err
-}
-
 // stay follows the room until it ends.
 func (j *joinFlags) stay(ctx context.Context, cmd *cobra.Command, room *parley.Room) error {
 	out := &printer{w: cmd.OutOrStdout(), json: j.json}
 	out.joined(room)
-	if j.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, j.duration)
-		defer cancel()
-	}
+	ctx, cancel := j.bound(ctx)
+	defer cancel()
 	events := room.Events()
 	var wg sync.WaitGroup
 	wg.Go(func() { out.messages(room.Messages()) })
@@ -233,42 +182,3 @@ func (j *joinFlags) send(ctx context.Context, room *parley.Room) error {
 	}
 	return nil
 }
-
-// mend adds to what a server or the way to it said what can be done about it.
-func mend(err error, endpoint string) error {
-	hint := ""
-	switch {
-	case errors.Is(err, parley.ErrTokenExpired):
-		hint = "make a new token with 'parley token'"
-	case errors.Is(err, parley.ErrTokenNotYetValid):
-		hint = "compare this machine's clock with the server's"
-	case errors.Is(err, parley.ErrTokenIssuer), errors.Is(err, parley.ErrTokenSignature):
-		hint = "the token was made with another key than the server has; compare PARLEY_ACCOUNT_SID, PARLEY_API_KEY and PARLEY_API_SECRET"
-	case errors.Is(err, parley.ErrTokenInvalid), errors.Is(err, parley.ErrTokenHeader):
-		hint = "this is no access token; 'parley token --identity NAME' prints one"
-	case errors.Is(err, parley.ErrTokenGrants):
-		hint = "the token does not let into this room; make one with 'parley token --room ROOM'"
-	case errors.Is(err, parley.ErrRoomNotFound):
-		hint = "the server makes no rooms by itself; create the room first, or check --room"
-	case errors.Is(err, parley.ErrDuplicateIdentity):
-		hint = "somebody else joined with the same identity; use another one"
-	case errors.Is(err, parley.ErrNoSupportedCodec):
-		hint = "the server does not take this codec; publish another file"
-	case errors.Is(err, parley.ErrSignalingConnection), errors.Is(err, context.DeadlineExceeded):
-		hint = "is the server running at " + endpoint + "? 'parley serve' starts one"
-	}
-	text := strings.TrimPrefix(oneLine(err), "parley: ")
-	if hint != "" {
-		text += "; " + hint
-	}
-	return &mended{text: text, err: err}
-}
-
-// mended is an error with a way out.
-type mended struct {
-	text string
-	err  error
-}
-
-func (e *mended) Error() string { return e.text }
-func (e *mended) Unwrap() error { return e.err }
