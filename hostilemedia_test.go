@@ -266,7 +266,7 @@ func TestR24GarbageMedia(t *testing.T) {
 			if rnd.IntN(10) == 0 {
 				h.SequenceNumber = uint16(rnd.Uint32())
 			}
-			_ = video.Write(h, payload)
+			_ = video.Write(h, payload, time.Time{})
 			if i%100 == 0 {
 				time.Sleep(10 * time.Millisecond)
 			}

@@ -2,7 +2,9 @@ package parley_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -80,6 +82,7 @@ type mediaTrack interface {
 	parley.RemoteTrack
 	Attach(media.Sink) error
 	Detach(media.Sink) error
+	Samples(context.Context) iter.Seq2[media.Sample, error]
 	Stats() parley.TrackStats
 }
 

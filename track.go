@@ -216,10 +216,11 @@ func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(
 	renewed := false // the track goes on in another stream
 	drain := func() bool {
 		for asm != nil {
-			s, ok := asm.Pop()
+			s, rtpTime, ok := asm.PopRTP()
 			if !ok {
 				return true
 			}
+			s.Captured = t.recv.Captured(rtpTime)
 			if renewed {
 				// What lies between is not counted, and there is at least that.
 				renewed = false

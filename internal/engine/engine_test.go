@@ -159,7 +159,7 @@ func TestServerMakesFurtherConnections(t *testing.T) {
 	for id, x := range extras {
 		pt, ok := x.out.PayloadType(rtc.Codec{Codec: media.Opus})
 		require.True(t, ok)
-		require.NoError(t, x.out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: 7}, []byte(id)))
+		require.NoError(t, x.out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: 7}, []byte(id), time.Time{}))
 	}
 	for id, x := range extras {
 		o.until(t, x.recv.Started)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-rtc/parley/internal/packet"
 	"github.com/parley-rtc/parley/internal/rtc"
@@ -115,7 +116,7 @@ func (p *Publication) WriteSample(s media.Sample) error {
 	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: p.clock.RTP(s.Timestamp)}
 	for _, payload := range payloads {
 		h.Marker = payload.Marker
-		if err := p.link.write(&h, payload.Data); err != nil {
+		if err := p.link.write(&h, payload.Data, s.Captured); err != nil {
 			return err
 		}
 	}
@@ -139,16 +140,16 @@ func (p *Publication) WriteRTP(pkt *rtp.Packet) error {
 	if pkt.Marker {
 		p.sent++
 	}
-	return p.link.write(&h, pkt.Payload)
+	return p.link.write(&h, pkt.Payload, time.Time{})
 }
 
-func (u *uplink) write(h *rtp.Header, payload []byte) error {
+func (u *uplink) write(h *rtp.Header, payload []byte, captured time.Time) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	h.SequenceNumber = u.seq
 	u.seq++
 	u.ring.Put(h, payload)
-	return u.outlet.Write(h, payload)
+	return u.outlet.Write(h, payload, captured)
 }
 
 // Stats returns the section's counters, and how many samples were sent.

@@ -45,6 +45,7 @@ type Receiver struct {
 	packets    int64
 	bytes      int64
 	base       rtc.InletStats
+	bound      time.Time // when it was bound to inlet
 	lastPacket time.Time
 
 	over atomic.Bool
@@ -89,6 +90,7 @@ func (r *Receiver) setInlet(in *rtc.Inlet) {
 		r.inlet = in
 		r.base = in.Stats()
 	}
+	r.bound = time.Now()
 }
 
 func (r *Receiver) ended() bool { return r.over.Load() }
@@ -165,6 +167,22 @@ type ReceiverStats struct {
 	Lost, Repaired int64
 	Dropped        int64 // packets that no reader took in time, in the first queue
 	Jitter         time.Duration
+}
+
+// announceDelay is how long the announcement of who uses a section may come
+// after the first sender report of that use.
+const announceDelay = 200 * time.Millisecond
+
+// Captured returns when media that has just arrived was captured, by this
+// machine's clock; zero while unknown.
+func (r *Receiver) Captured(rtpTime uint32) time.Time {
+	r.mu.Lock()
+	in, bound := r.inlet, r.bound
+	r.mu.Unlock()
+	if in == nil {
+		return time.Time{}
+	}
+	return in.Captured(rtpTime, bound.Add(-announceDelay))
 }
 
 // Stats returns the counters.

@@ -57,6 +57,7 @@ type previous struct {
 type queued struct {
 	sample  media.Sample
 	packets int
+	rtpTime uint32
 }
 
 // NewAssembler returns an assembler for a stream of the codec. For a codec that
@@ -116,15 +117,21 @@ func (a *Assembler) Flush() {
 // Pop returns the next sample. ok is false when none is ready. Samples that are
 // not popped for long are dropped, the oldest first, and counted as lost.
 func (a *Assembler) Pop() (s media.Sample, ok bool) {
+	s, _, ok = a.PopRTP()
+	return s, ok
+}
+
+// PopRTP is Pop, with the sample's RTP timestamp.
+func (a *Assembler) PopRTP() (s media.Sample, rtpTime uint32, ok bool) {
 	if a.head == len(a.queue) {
-		return media.Sample{}, false
+		return media.Sample{}, 0, false
 	}
-	s = a.queue[a.head].sample
+	s, rtpTime = a.queue[a.head].sample, a.queue[a.head].rtpTime
 	a.queue[a.head] = queued{}
 	if a.head++; a.head == len(a.queue) {
 		a.queue, a.head = a.queue[:0], 0
 	}
-	return s, true
+	return s, rtpTime, true
 }
 
 // gap takes note that n packets are missing before p.
@@ -220,7 +227,7 @@ func (a *Assembler) emit() {
 	a.abandon()
 	a.lost = 0
 	s.Describe()
-	a.put(queued{s, a.packets})
+	a.put(queued{s, a.packets, a.rtpTime})
 }
 
 func (a *Assembler) put(q queued) {

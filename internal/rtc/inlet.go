@@ -33,9 +33,11 @@ type Inlet struct {
 	transit  int64
 	jitter   float64
 	clock    int64
-	sr       uint32
-	srAt     time.Time
-	active   bool // something arrived since the last report
+	sr       uint32    // from the last sender report: the middle of its NTP time,
+	srTime   time.Time // all of it,
+	srRTP    uint32    // the media time that it names,
+	srAt     time.Time // and when it came
+	active   bool      // something arrived since the last report
 	readsSRs bool
 }
 
@@ -46,8 +48,6 @@ type InletStats struct {
 	Nacks          int64 // packets asked for
 	KeyframeAsked  int64
 	Jitter         time.Duration
-	LastSenderNTP  uint64 // from the last sender report, with
-	LastSenderRTP  uint32 // the media time that it names
 }
 
 func newInlet(p *Peer, mid string, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) *Inlet {
@@ -148,13 +148,41 @@ func (in *Inlet) readReports() {
 		}
 		for _, p := range packets {
 			if sr, ok := p.(*rtcp.SenderReport); ok && sr.SSRC == in.ssrc {
+				now, sent := time.Now(), ntpTime(sr.NTPTime)
+				in.peer.remote.observe(sent, in.peer.wall(now), in.peer.RTT())
 				in.mu.Lock()
-				in.sr, in.srAt = uint32(sr.NTPTime>>16), time.Now()
-				in.stats.LastSenderNTP, in.stats.LastSenderRTP = sr.NTPTime, sr.RTPTime
+				in.sr, in.srAt = uint32(sr.NTPTime>>16), now
+				in.srTime, in.srRTP = sent, sr.RTPTime
 				in.mu.Unlock()
 			}
 		}
 	}
+}
+
+// A report that puts the media that just arrived further than this from the
+// present is of what the section carried before.
+const (
+	captureAge  = 10 * time.Second
+	captureLead = time.Second
+)
+
+// Captured returns when the media that has just arrived with this RTP time was
+// captured, by this machine's clock. It is estimated from the sender's reports
+// that came since a time, and zero until there is one.
+func (in *Inlet) Captured(rtp uint32, since time.Time) time.Time {
+	in.mu.Lock()
+	sent, base, at, clock := in.srTime, in.srRTP, in.srAt, in.clock
+	in.mu.Unlock()
+	if at.IsZero() || at.Before(since) || clock == 0 {
+		return time.Time{}
+	}
+	now := time.Now()
+	theirs := sent.Add(time.Duration(int32(rtp-base)) * time.Second / time.Duration(clock))
+	captured := in.peer.remote.local(theirs, in.peer.wall(now))
+	if age := now.Sub(captured); age > captureAge || age < -captureLead {
+		return time.Time{}
+	}
+	return captured
 }
 
 // RequestKeyframe asks the sender for a key frame. It does not wait.

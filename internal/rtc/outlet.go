@@ -54,11 +54,42 @@ type binding struct {
 	writer        webrtc.TrackLocalWriter
 }
 
+// senderReport is which media time was captured when.
 type senderReport struct {
 	at    time.Time
 	rtp   uint32
 	clock uint32
 	fresh bool // something was sent since the last report
+	sent  time.Time
+	soon  bool // the last report misleads
+}
+
+// A stream of which the last report is wrong by more than reportError gets
+// another soon, but not sooner than reportPause after that.
+const (
+	reportError = 50 * time.Millisecond
+	reportPause = 100 * time.Millisecond
+)
+
+// note takes note of a packet. It reports whether a report is due before its
+// time.
+func (r *senderReport) note(rtp, clock uint32, captured, now time.Time) (soon bool) {
+	if r.clock == clock && r.rtp == rtp && r.fresh {
+		return false
+	}
+	if captured.IsZero() {
+		captured = now
+	}
+	off := time.Duration(0)
+	if r.clock == clock && clock != 0 {
+		off = captured.Sub(r.at) - time.Duration(int32(rtp-r.rtp))*time.Second/time.Duration(clock)
+	}
+	first := r.clock == 0
+	r.at, r.rtp, r.clock, r.fresh = captured, rtp, clock, true
+	if (first || off > reportError || off < -reportError) && now.Sub(r.sent) >= reportPause {
+		r.soon = true
+	}
+	return r.soon
 }
 
 // OutletConfig says what an Outlet carries at first.
@@ -119,7 +150,9 @@ func (o *Outlet) PayloadType(c Codec) (uint8, bool) {
 
 // Write sends one packet. The caller sets payload type, sequence number,
 // timestamp and marker; the SSRC is the section's own. The header is not kept.
-func (o *Outlet) Write(h *rtp.Header, payload []byte) error {
+// captured is when the media was, which sender reports tell the other side;
+// zero: just now.
+func (o *Outlet) Write(h *rtp.Header, payload []byte, captured time.Time) error {
 	b := o.bound.Load()
 	if b == nil {
 		return ErrNotNegotiated
@@ -133,10 +166,11 @@ func (o *Outlet) Write(h *rtp.Header, payload []byte) error {
 	o.sent.Packets++
 	o.sent.Bytes += int64(len(payload))
 	o.budget = min(o.budget+len(payload)/resendShare, resendBurst)
-	if r := &o.report; !r.fresh || r.rtp != h.Timestamp {
-		*r = senderReport{at: now, rtp: h.Timestamp, clock: b.clock[h.PayloadType&0x7f], fresh: true}
-	}
+	soon := o.report.note(h.Timestamp, b.clock[h.PayloadType&0x7f], captured, now)
 	o.mu.Unlock()
+	if soon {
+		o.peer.wake()
+	}
 	return nil
 }
 
@@ -233,7 +267,7 @@ func (o *Outlet) wantKeyframe(b *binding, ssrc uint32) {
 }
 
 func (o *Outlet) received(b *binding, reports []rtcp.ReceptionReport) {
-	now := ntpMiddle(time.Now())
+	now := ntpMiddle(o.peer.wall(time.Now()))
 	for _, r := range reports {
 		if r.SSRC != b.ssrc {
 			continue
@@ -260,19 +294,20 @@ func (o *Outlet) count(f func(*OutletStats)) {
 	f(&o.sent)
 }
 
-// senderReport returns the report due for this section, or nil.
-func (o *Outlet) senderReport(now time.Time) *rtcp.SenderReport {
+// senderReport returns the report due for this section, or nil. Only those that
+// are wanted soon count before their time.
+func (o *Outlet) senderReport(now time.Time, early bool) *rtcp.SenderReport {
 	b := o.bound.Load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if b == nil || !o.report.fresh {
+	if b == nil || !o.report.fresh || early && !o.report.soon {
 		return nil
 	}
-	o.report.fresh = false
+	o.report.fresh, o.report.soon, o.report.sent = false, false, now
 	elapsed := now.Sub(o.report.at)
 	return &rtcp.SenderReport{
 		SSRC:        b.ssrc,
-		NTPTime:     ntp(now),
+		NTPTime:     ntp(o.peer.wall(now)),
 		RTPTime:     o.report.rtp + uint32(elapsed.Microseconds()*int64(o.report.clock)/1e6),
 		PacketCount: uint32(o.sent.Packets),
 		OctetCount:  uint32(o.sent.Bytes),
@@ -314,11 +349,3 @@ func (t outletTrack) ID() string                { return t.ident.Load()[0] }
 func (t outletTrack) StreamID() string          { return t.ident.Load()[1] }
 func (t outletTrack) RID() string               { return "" }
 func (t outletTrack) Kind() webrtc.RTPCodecType { return codecType(t.kind) }
-
-// ntp turns a time into RFC 3550's 64-bit form.
-func ntp(t time.Time) uint64 {
-	const epoch = 2208988800 // seconds from 1900 to 1970
-	return uint64(t.Unix()+epoch)<<32 | uint64(t.Nanosecond())<<32/1e9
-}
-
-func ntpMiddle(t time.Time) uint32 { return uint32(ntp(t) >> 16) }

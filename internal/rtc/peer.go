@@ -55,6 +55,8 @@ type Peer struct {
 	mids    int
 	rtt     atomic.Int64
 	poke    chan struct{}
+	born    time.Time
+	remote  remoteClock
 
 	mu         sync.Mutex
 	outlets    []*Outlet
@@ -87,7 +89,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		return nil, fmt.Errorf("making a peer connection: %w", err)
 	}
 	p := &Peer{
-		api: a.api, pc: pc, ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
+		api: a.api, pc: pc, born: time.Now(), ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
@@ -108,6 +110,10 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	p.spawn(p.run)
 	return p, nil
 }
+
+// wall returns t without what somebody did to the machine's clock since the
+// peer was made.
+func (p *Peer) wall(t time.Time) time.Time { return p.born.Add(t.Sub(p.born)) }
 
 func (p *Peer) closed() bool {
 	select {
@@ -355,8 +361,9 @@ func (p *Peer) run() {
 		if at := p.askAgain(now); !at.IsZero() && at.Before(next) {
 			next = at
 		}
-		if !report.After(now) {
-			p.sendReports(now)
+		early := report.After(now)
+		p.sendReports(now, early)
+		if !early {
 			report = now.Add(reportInterval)
 			if report.Before(next) || !next.After(now) {
 				next = report
@@ -391,13 +398,17 @@ func (p *Peer) askAgain(now time.Time) (next time.Time) {
 	return next
 }
 
-func (p *Peer) sendReports(now time.Time) {
+// sendReports sends the reports that are due; early: those that cannot wait.
+func (p *Peer) sendReports(now time.Time, early bool) {
 	outlets, inlets := p.sections()
 	var packets []rtcp.Packet
 	for _, o := range outlets {
-		if sr := o.senderReport(now); sr != nil {
+		if sr := o.senderReport(now, early); sr != nil {
 			packets = append(packets, sr)
 		}
+	}
+	if early {
+		inlets = nil
 	}
 	rr := &rtcp.ReceiverReport{}
 	for _, in := range inlets {

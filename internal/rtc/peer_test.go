@@ -95,8 +95,8 @@ func TestOneRoundTripCarriesBothDirections(t *testing.T) {
 		}
 	}
 	for i := range 20 {
-		require.NoError(t, up.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: uint16(i)}, []byte("up")))
-		require.NoError(t, down.Write(&rtp.Header{Version: 2, PayloadType: downPT, SequenceNumber: uint16(i)}, []byte("down")))
+		require.NoError(t, up.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: uint16(i)}, []byte("up"), time.Time{}))
+		require.NoError(t, down.Write(&rtp.Header{Version: 2, PayloadType: downPT, SequenceNumber: uint16(i)}, []byte("down"), time.Time{}))
 	}
 	in := <-server.inlets
 	require.Equal(t, up.Mid(), in.Mid())
@@ -131,7 +131,7 @@ func TestOneRoundTripCarriesBothDirections(t *testing.T) {
 		}
 	}
 	require.Equal(t, "wire-2", mapped)
-	require.NoError(t, up.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: 100}, []byte("again")))
+	require.NoError(t, up.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: 100}, []byte("again"), time.Time{}))
 }
 
 func TestLossTracker(t *testing.T) {

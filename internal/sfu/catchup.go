@@ -63,7 +63,7 @@ func (u *uplink) catchUp(s *slot) bool {
 		h, payload, ok := u.ring.Get(m.seq+i, buf)
 		switch {
 		case ok && h.SSRC == m.ssrc:
-			s.write(u, &h, payload, &m.codec, now)
+			s.write(u, &h, payload, &m.codec, now, u.captured(&h))
 		case i == 0:
 			return false
 		}

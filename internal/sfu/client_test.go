@@ -451,7 +451,7 @@ func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream
 			if ring != nil {
 				ring.Put(&h, payload)
 			}
-			_ = out.Write(&h, payload)
+			_ = out.Write(&h, payload, time.Time{})
 			seq++
 			ts += 450
 		}

@@ -113,7 +113,7 @@ func BenchmarkFanOut(b *testing.B) {
 	require.True(b, ok)
 	seq := uint16(0)
 	write := func() {
-		require.NoError(b, out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: uint32(seq) * 450}, payload))
+		require.NoError(b, out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: uint32(seq) * 450}, payload, time.Time{}))
 		seq++
 	}
 	drain := func() { // what is lost on the way is made up for

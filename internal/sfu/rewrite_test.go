@@ -3,6 +3,7 @@ package sfu
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/media"
@@ -18,7 +19,7 @@ type tape struct {
 
 func (t *tape) PayloadType(c rtc.Codec) (uint8, bool) { return 101, c.Codec == media.VP8 }
 
-func (t *tape) Write(h *rtp.Header, _ []byte) error {
+func (t *tape) Write(h *rtp.Header, _ []byte, _ time.Time) error {
 	if t.fail {
 		return errors.New("not connected")
 	}
@@ -34,7 +35,7 @@ var (
 )
 
 func send(u *uplink, ssrc uint32, seq uint16, ts uint32) {
-	u.forward(&rtp.Header{SSRC: ssrc, PayloadType: 96, SequenceNumber: seq, Timestamp: ts}, keyframe, &vp8)
+	u.forward(&rtp.Header{SSRC: ssrc, PayloadType: 96, SequenceNumber: seq, Timestamp: ts}, keyframe, &vp8, time.Time{})
 }
 
 func newTapedSlot() (*slot, *tape) {
@@ -111,7 +112,7 @@ func TestNothingIsLostBeforeASectionIsNegotiated(t *testing.T) {
 	send(u, 1, 10, 10)
 	require.Equal(t, first, out.headers[0].SequenceNumber, "it begins with what was announced")
 	other := rtc.Codec{Codec: media.H264}
-	u.forward(&rtp.Header{SSRC: 1, PayloadType: 102, SequenceNumber: 11}, keyframe, &other)
+	u.forward(&rtp.Header{SSRC: 1, PayloadType: 102, SequenceNumber: 11}, keyframe, &other, time.Time{})
 	require.Len(t, out.headers, 1, "a codec that was not negotiated")
 }
 
@@ -168,7 +169,7 @@ func TestForwardingAllocatesNothing(t *testing.T) {
 	h := rtp.Header{SSRC: 1, PayloadType: 96}
 	forward := func() {
 		h.SequenceNumber++
-		u.forward(&h, payload, &vp8)
+		u.forward(&h, payload, &vp8, time.Time{})
 	}
 	for range 2 * rtc.RingVideo {
 		forward()
@@ -178,8 +179,8 @@ func TestForwardingAllocatesNothing(t *testing.T) {
 
 type discard struct{}
 
-func (discard) PayloadType(rtc.Codec) (uint8, bool) { return 101, true }
-func (discard) Write(h *rtp.Header, _ []byte) error { return nil }
+func (discard) PayloadType(rtc.Codec) (uint8, bool)              { return 101, true }
+func (discard) Write(h *rtp.Header, _ []byte, _ time.Time) error { return nil }
 
 // BenchmarkForwardRewrite is one packet to ten subscribers, without sockets.
 func BenchmarkForwardRewrite(b *testing.B) {
@@ -194,6 +195,6 @@ func BenchmarkForwardRewrite(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		h.SequenceNumber++
-		u.forward(&h, payload, &vp8)
+		u.forward(&h, payload, &vp8, time.Time{})
 	}
 }

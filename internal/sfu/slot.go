@@ -46,7 +46,7 @@ const unknownType = 0xff
 // packetWriter is what a slot needs of an [rtc.Outlet].
 type packetWriter interface {
 	PayloadType(rtc.Codec) (uint8, bool)
-	Write(*rtp.Header, []byte) error
+	Write(h *rtp.Header, payload []byte, captured time.Time) error
 }
 
 func (s *slot) setOutlet(out *rtc.Outlet) { s.out, s.to = out, out }
@@ -72,7 +72,7 @@ func (s *slot) end() {
 
 // forward sends a packet of u, if that is still what the slot carries. Video
 // begins with a key frame: what comes before is of no use to anybody.
-func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
+func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) {
 	s.mu.Lock()
 	waits := s.from == u && !s.started && s.kind == media.Video
 	if waits && !packet.Keyframe(codec.Codec, payload) {
@@ -80,7 +80,7 @@ func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Code
 		u.wantKeyframe()
 		return
 	}
-	began := s.write(u, h, payload, codec, now)
+	began := s.write(u, h, payload, codec, now, captured)
 	s.mu.Unlock()
 	if began && waits {
 		u.gotKeyframe()
@@ -90,7 +90,7 @@ func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Code
 // write reports whether this packet was the first of its publication. The lock
 // is held over the write to the socket: it keeps the outlet to one writer while
 // publications follow each other, and nobody else waits for it.
-func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) (began bool) {
+func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) (began bool) {
 	if s.from != u {
 		return false
 	}
@@ -113,7 +113,7 @@ func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec,
 		Version: 2, Marker: h.Marker, PayloadType: pt,
 		SequenceNumber: seq, Timestamp: h.Timestamp + s.timeOff,
 	}
-	if s.to.Write(&s.header, payload) != nil {
+	if s.to.Write(&s.header, payload, captured) != nil {
 		return false
 	}
 	began, s.started = !s.started, true

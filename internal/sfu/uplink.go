@@ -43,14 +43,14 @@ func newUplink(kind media.Kind, pause time.Duration) *uplink {
 
 // forward sends one packet to all subscribers. It allocates nothing and waits
 // for nobody.
-func (u *uplink) forward(h *rtp.Header, payload []byte, codec *rtc.Codec) {
+func (u *uplink) forward(h *rtp.Header, payload []byte, codec *rtc.Codec, captured time.Time) {
 	u.ring.Put(h, payload)
 	now := time.Now()
 	if u.kind == media.Video {
 		u.note(h, payload, codec, now)
 	}
 	for _, s := range *u.slots.Load() {
-		s.forward(u, h, payload, codec, now)
+		s.forward(u, h, payload, codec, now, captured)
 	}
 }
 
@@ -74,6 +74,17 @@ func (u *uplink) setInlet(in *rtc.Inlet) {
 	u.inlet = in
 	u.mu.Unlock()
 	u.ask(false)
+}
+
+// captured returns when the media of a packet was captured; zero: not known.
+func (u *uplink) captured(h *rtp.Header) time.Time {
+	u.mu.Lock()
+	in := u.inlet
+	u.mu.Unlock()
+	if in == nil {
+		return time.Time{}
+	}
+	return in.Captured(h.Timestamp, time.Time{})
 }
 
 // wantKeyframe asks the publisher for a key frame: at once, or when the pause
@@ -149,7 +160,7 @@ func (s *source) pump(in *rtc.Inlet) {
 			codec, pt = in.Codec(), int(h.PayloadType)
 		}
 		if u := s.to.Load(); u != nil {
-			u.forward(&h, payload, &codec)
+			u.forward(&h, payload, &codec, in.Captured(h.Timestamp, time.Time{}))
 		}
 	}
 }
