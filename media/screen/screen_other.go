@@ -1,0 +1,11 @@
+//go:build !unix
+
+package screen
+
+import (
+	"context"
+
+	"github.com/parley-rtc/parley/media"
+)
+
+func open(context.Context, Options) (media.VideoReader, error) { return nil, ErrUnavailable }
