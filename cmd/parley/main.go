@@ -3,6 +3,8 @@
 //	parley demo     a call on this machine, from end to end
 //	parley serve    the reference server
 //	parley token    a token that lets somebody in
+//	parley publish  cameras, microphones, screens and streams into a room
+//	parley watch    what a room shows: heard, seen, recorded
 //	parley join     a participant without a screen
 //	parley bench    how fast and how heavy client and server are
 package main
@@ -62,7 +64,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("parley {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newServe(), newToken(), newJoin(), newBench())
+	root.AddCommand(newDemo(), newServe(), newToken(), newPublish(), newWatch(), newJoin(), newBench())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 			return usagef("%w; see '%s --help'", err, cmd.CommandPath())
@@ -86,7 +88,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return usagef("unknown command %q; there are demo, serve, token, join and bench", args[0])
+		return usagef("unknown command %q; there are demo, serve, token, publish, watch, join and bench", args[0])
 	}
 	return usagef("unexpected argument %q; see '%s --help'", args[0], cmd.CommandPath())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -28,7 +29,7 @@ type roomFlags struct {
 	log                        logFlags
 
 	role accesstoken.Role // of tokens that the command makes itself
-	self bool             // without an identity it takes the machine's name
+	own  string           // who it is by default, with %s for the machine's name
 }
 
 func (r *roomFlags) register(cmd *cobra.Command) {
@@ -36,8 +37,8 @@ func (r *roomFlags) register(cmd *cobra.Command) {
 	f.StringVar(&r.url, "url", "", "the signaling endpoint, as in ws://127.0.0.1:7880/signaling (or PARLEY_URL)")
 	f.StringVar(&r.token, "token", "", "the access token (or PARLEY_TOKEN)")
 	identity := "without a token: who to be, with a token made from the API key"
-	if r.self {
-		identity += " (default this machine's name)"
+	if r.own != "" {
+		identity += " (default " + fmt.Sprintf(r.own, "this machine's name") + ")"
 	}
 	f.StringVar(&r.identity, "identity", "", identity)
 	f.StringVar(&r.room, "room", "", "the room (default the one that the token names)")
@@ -64,8 +65,10 @@ func (r *roomFlags) check() error {
 		}
 		return nil
 	}
-	if r.identity == "" && r.self && !r.keys.empty() {
-		r.identity, _ = os.Hostname() // or it has to be said
+	if r.identity == "" && r.own != "" && !r.keys.empty() {
+		if host, err := os.Hostname(); err == nil {
+			r.identity = fmt.Sprintf(r.own, host)
+		}
 	}
 	if r.identity == "" {
 		return usagef("no access token: pass --token or set PARLEY_TOKEN; 'parley token --identity NAME' prints one")
