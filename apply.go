@@ -270,7 +270,7 @@ func (r *Room) accepted(pub *LocalTrackPublication, sid string) {
 	if !pub.listed {
 		pub.listed = true
 		r.local.tracks = append(slices.Clone(r.local.tracks), pub)
-		r.timeline.Append(LocalTrackPublished{pub})
+		r.tellOwn(pub.track, LocalTrackPublished{pub})
 	}
 	r.mu.Unlock()
 	pub.settle(nil)
@@ -281,7 +281,7 @@ func (r *Room) refused(pub *LocalTrackPublication, cause *signaling.Error) {
 		cause = signaling.NewError(signaling.CodeTrackInvalid)
 	}
 	r.mu.Lock()
-	r.timeline.Append(LocalTrackPublicationFailed{cause, pub.track})
+	r.tellOwn(pub.track, LocalTrackPublicationFailed{cause, pub.track})
 	r.mu.Unlock()
 	pub.settle(cause)
 	r.unpublish(pub)
@@ -309,9 +309,9 @@ func (r *Room) applyWarnings(noMedia map[string]bool) {
 			continue
 		}
 		if lost {
-			r.timeline.Append(TrackWarning{"recording-media-lost", pub})
+			r.tellOwn(pub.track, TrackWarning{"recording-media-lost", pub})
 		} else {
-			r.timeline.Append(TrackWarningsCleared{pub})
+			r.tellOwn(pub.track, TrackWarningsCleared{pub})
 		}
 	}
 }
@@ -533,9 +533,9 @@ func (r *Room) localEnabled(pub *LocalTrackPublication, enabled bool) {
 		return
 	}
 	if enabled {
-		r.timeline.Append(LocalTrackEnabled{pub})
+		r.tellOwn(pub.track, LocalTrackEnabled{pub})
 	} else {
-		r.timeline.Append(LocalTrackDisabled{pub})
+		r.tellOwn(pub.track, LocalTrackDisabled{pub})
 	}
 }
 
@@ -544,7 +544,7 @@ func (r *Room) localStarted(pub *LocalTrackPublication) {
 	defer r.mu.Unlock()
 	if pub.listed && !pub.gone && !pub.started && !r.loop.ended {
 		pub.started = true
-		r.timeline.Append(LocalTrackStarted{pub})
+		r.tellOwn(pub.track, LocalTrackStarted{pub})
 	}
 }
 
@@ -552,7 +552,7 @@ func (r *Room) localStopped(pub *LocalTrackPublication, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if pub.listed && !pub.gone && !r.loop.ended {
-		r.timeline.Append(LocalTrackStopped{pub, err})
+		r.tellOwn(pub.track, LocalTrackStopped{pub, err})
 	}
 }
 
@@ -560,6 +560,20 @@ func (r *Room) localSized(e LocalTrackDimensionsChanged) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if pub := e.Publication; pub.listed && !pub.gone && !r.loop.ended {
-		r.timeline.Append(e)
+		r.tellOwn(pub.track, e)
+	}
+}
+
+func (r *Room) localMuted(pub *LocalTrackPublication, muted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !pub.listed || pub.gone || pub.muted == muted || r.loop.ended {
+		return
+	}
+	pub.muted = muted
+	if muted {
+		r.tellOwn(pub.track, LocalTrackMuted{pub})
+	} else {
+		r.tellOwn(pub.track, LocalTrackUnmuted{pub})
 	}
 }

@@ -32,6 +32,9 @@ type ConnectOptions struct {
 	// ManualSubscribe subscribes to nothing until SetSubscribed is called.
 	// Default: subscribe to every track.
 	ManualSubscribe bool
+	// MaxAudioBitrate and MaxVideoBitrate bound what the source of each track
+	// encodes, in bits per second; zero: no bound. See SetParameters.
+	MaxAudioBitrate, MaxVideoBitrate int
 	// Transport replaces the default, package signaling/rsp over WebSocket.
 	Transport signaling.Transport
 	// ICEServers are used instead of those that the server gives.
@@ -103,6 +106,9 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	if token == "" {
 		return nil, wrap("%w: the access token is empty", ErrOption)
 	}
+	if opts.MaxAudioBitrate < 0 || opts.MaxVideoBitrate < 0 {
+		return nil, wrap("%w: negative bitrate", ErrOption)
+	}
 	if r.opts.Transport == nil {
 		t, err := newTransport(r.opts.URL, opts.Logger)
 		if err != nil {
@@ -131,6 +137,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	l.timeout = defaultSessionTimeout
 	l.seen = map[string]int{}
 	l.revision = 1
+	l.encoding = EncodingParameters{opts.MaxAudioBitrate, opts.MaxVideoBitrate}
 	l.subscribe = signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{Exclude: opts.ManualSubscribe, All: true}}}
 	if l.engine, err = r.newEngine(); err != nil {
 		r.cancel()

@@ -28,6 +28,7 @@ type DataTrackOptions struct {
 // LocalDataTrack is a stream of messages to publish. Text and binary messages
 // are kept apart; a message has at most 16 KiB.
 type LocalDataTrack struct {
+	*ownEvents
 	id, name string
 	rel      engine.Reliability
 
@@ -48,7 +49,7 @@ func NewLocalDataTrack(opts *DataTrackOptions) (*LocalDataTrack, error) {
 		return nil, wrap("%w: MaxPacketLifeTime %v", ErrOption, *d)
 	}
 	return &LocalDataTrack{
-		id: uuid.NewString(), name: opts.Name, changed: make(chan struct{}),
+		ownEvents: newOwnEvents(), id: uuid.NewString(), name: opts.Name, changed: make(chan struct{}),
 		rel: engine.Reliability{
 			Unordered: opts.Unordered, MaxPacketLifeTime: opts.MaxPacketLifeTime, MaxRetransmits: opts.MaxRetransmits,
 		},
@@ -56,6 +57,21 @@ func NewLocalDataTrack(opts *DataTrackOptions) (*LocalDataTrack, error) {
 }
 
 func (t *LocalDataTrack) local() *localMedia { return nil }
+
+// Stop ends the track for good: Send returns ErrTrackStopped. Publications stay
+// until they are withdrawn. It is idempotent.
+func (t *LocalDataTrack) Stop() {
+	if t.ended() {
+		return
+	}
+	t.mu.Lock()
+	pubs := t.pubs
+	t.mu.Unlock()
+	t.end(nil)
+	for _, pub := range pubs {
+		pub.room.post(func() { pub.room.localStopped(pub, nil) })
+	}
+}
 
 // Kind returns data.
 func (t *LocalDataTrack) Kind() Kind { return KindData }
@@ -99,6 +115,9 @@ func (t *LocalDataTrack) SendText(ctx context.Context, msg string) error {
 func (t *LocalDataTrack) send(ctx context.Context, msg []byte, text bool) error {
 	if len(msg) > engine.MaxMessage {
 		return wrap("%w: %d bytes", ErrMessageTooLarge, len(msg))
+	}
+	if t.ended() {
+		return wrap("%w", ErrTrackStopped)
 	}
 	t.mu.Lock()
 	pubs := t.pubs

@@ -154,8 +154,20 @@ type LocalTrackStarted struct {
 	Publication *LocalTrackPublication
 }
 
-// LocalTrackStopped: a published track of ours has ended: its source did, or
-// Stop was called. Err is nil for an end in good order.
+// LocalTrackMuted: the source of a published track of ours gives nothing. See
+// TrackOptions.MutedAfter.
+type LocalTrackMuted struct {
+	Publication *LocalTrackPublication
+}
+
+// LocalTrackUnmuted: the source gives something again.
+type LocalTrackUnmuted struct {
+	Publication *LocalTrackPublication
+}
+
+// LocalTrackStopped: a track of ours has ended: its source did, or Stop was
+// called. Err is nil for an end in good order. Publication is nil only in the
+// track's own Events, when it was published nowhere.
 type LocalTrackStopped struct {
 	Publication *LocalTrackPublication
 	Err         error
@@ -258,6 +270,8 @@ func (LocalTrackPublicationFailed) event() {}
 func (LocalTrackEnabled) event()           {}
 func (LocalTrackDisabled) event()          {}
 func (LocalTrackStarted) event()           {}
+func (LocalTrackMuted) event()             {}
+func (LocalTrackUnmuted) event()           {}
 func (LocalTrackStopped) event()           {}
 func (LocalTrackDimensionsChanged) event() {}
 func (TrackWarning) event()                {}

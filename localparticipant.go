@@ -87,6 +87,34 @@ func (p *LocalParticipant) finish() {
 	}
 }
 
+// EncodingParameters bound what is sent. Zero is no bound.
+type EncodingParameters struct {
+	MaxAudioBitrate, MaxVideoBitrate int // bits per second, of each track
+}
+
+func (e EncodingParameters) max(kind Kind) int {
+	if kind == KindAudio {
+		return e.MaxAudioBitrate
+	}
+	return e.MaxVideoBitrate
+}
+
+// SetParameters changes the bounds that ConnectOptions began with. Sources that
+// are media.BitrateSetters follow at once; what cannot follow, such as a file,
+// is sent as it is. A track in several rooms follows the lowest.
+func (p *LocalParticipant) SetParameters(params EncodingParameters) error {
+	if params.MaxAudioBitrate < 0 || params.MaxVideoBitrate < 0 {
+		return wrap("%w: negative bitrate", ErrOption)
+	}
+	p.room.post(func() {
+		p.room.loop.encoding = params
+		for _, pub := range p.room.loop.publications {
+			pub.bound(params)
+		}
+	})
+	return nil
+}
+
 // PublishOptions say how a track is published. Nil is the default.
 type PublishOptions struct {
 	// Priority is what the server and subscribers care for first when the
@@ -247,6 +275,7 @@ func (r *Room) publish(pubs []*LocalTrackPublication) error {
 			return err
 		}
 		r.loop.publications = append(r.loop.publications, pub)
+		pub.bound(r.loop.encoding)
 		if m := pub.track.local(); m != nil {
 			m.follow(pub)
 		}
@@ -281,6 +310,6 @@ func (r *Room) unpublish(pub *LocalTrackPublication) {
 	defer r.mu.Unlock()
 	if pub.listed {
 		r.local.tracks = slices.DeleteFunc(slices.Clone(r.local.tracks), func(o *LocalTrackPublication) bool { return o == pub })
-		r.timeline.Append(LocalTrackUnpublished{pub})
+		r.tellOwn(pub.track, LocalTrackUnpublished{pub})
 	}
 }

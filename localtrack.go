@@ -27,8 +27,19 @@ type LocalTrack interface {
 	// Name is the name under which it is published by default; empty: a
 	// fresh one for each publication.
 	Name() string
+	// Stop ends the track for good, and closes its source if it has one.
+	// Publications stay until they are withdrawn. It is idempotent.
+	Stop()
+	// Done is closed when the track has ended.
+	Done() <-chan struct{}
+	// Events is the track's part of the timelines of the rooms that publish
+	// it. It begins with the present and ends with LocalTrackStopped, when
+	// the track is stopped, not when a room ends. Who opens it reads it until
+	// then; 65 536 unread events close it.
+	Events() <-chan Event
 
 	local() *localMedia // nil for data
+	own() *ownEvents
 }
 
 // TrackOptions say how a local track begins. Nil is the default.
@@ -40,6 +51,11 @@ type TrackOptions struct {
 	Disabled bool
 	// Codec is needed where there is no source.
 	Codec media.Codec
+	// MutedAfter is how long the source may give nothing before the track
+	// counts as muted, until it gives something again: a device that hangs, a
+	// cable that is loose. Zero, the default: it never does. It counts while
+	// the track is published.
+	MutedAfter time.Duration
 }
 
 // LocalAudioTrack is audio to publish.
@@ -83,11 +99,13 @@ func (t *LocalVideoTrack) Dimensions() (width, height int) {
 // localMedia is what local audio and video tracks share. It owns one goroutine,
 // while the track has a source and is published somewhere.
 type localMedia struct {
+	*ownEvents
 	kind     Kind
 	codec    media.Codec
 	src      media.Source // nil: the program writes
 	id, name string
 	requests chan struct{} // one-slot, where there is no source
+	patience time.Duration // MutedAfter
 	wg       sync.WaitGroup
 
 	send sync.Mutex // one sample at a time
@@ -99,10 +117,12 @@ type localMedia struct {
 	pubs          []*LocalTrackPublication // replaced, never changed
 	running       bool
 	cancel        context.CancelFunc
+	bitrate       int       // that the source was given
 	asked         time.Time // when a key frame was last requested
 	askLater      bool      // requested again too soon: once the pause is over
+	heard         time.Time // when the source last gave something, or was first asked
+	muted         bool
 	width, height int
-	done          chan struct{}
 }
 
 func newLocalMedia(kind Kind, src media.Source, opts *TrackOptions) (*localMedia, error) {
@@ -116,9 +136,12 @@ func newLocalMedia(kind Kind, src media.Source, opts *TrackOptions) (*localMedia
 	if Kind(codec.Kind()) != kind {
 		return nil, wrap("%w: %w: %q for a track of %s", ErrOption, ErrCodec, codec, kind)
 	}
+	if opts.MutedAfter < 0 {
+		return nil, wrap("%w: MutedAfter %v", ErrOption, opts.MutedAfter)
+	}
 	return &localMedia{
-		kind: kind, codec: codec, src: src, id: uuid.NewString(), name: opts.Name,
-		disabled: opts.Disabled, requests: make(chan struct{}, 1), done: make(chan struct{}),
+		ownEvents: newOwnEvents(), patience: opts.MutedAfter, kind: kind, codec: codec, src: src, id: uuid.NewString(), name: opts.Name,
+		disabled: opts.Disabled, requests: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -150,8 +173,13 @@ func (m *localMedia) IsStopped() bool {
 	return m.stopped
 }
 
-// Done is closed when the track has ended: its source did, or Stop was called.
-func (m *localMedia) Done() <-chan struct{} { return m.done }
+// IsMuted reports whether the source gives nothing at present. See
+// TrackOptions.MutedAfter.
+func (m *localMedia) IsMuted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.muted
+}
 
 // Err returns why the source ended the track, nil for an end in good order.
 func (m *localMedia) Err() error {
@@ -206,8 +234,8 @@ func (m *localMedia) finish(err error) {
 	if m.cancel != nil {
 		m.cancel()
 	}
-	close(m.done)
 	m.mu.Unlock()
+	m.end(err)
 	if m.src != nil {
 		_ = m.src.Close() // the track has ended either way
 	}
@@ -243,10 +271,33 @@ func (m *localMedia) requestKeyframe() {
 func (m *localMedia) follow(pub *LocalTrackPublication) {
 	m.mu.Lock()
 	m.pubs = append(slices.Clone(m.pubs), pub)
-	stopped, err := m.stopped, m.err
-	m.mu.Unlock()
-	if stopped {
+	if m.stopped {
+		err := m.err
 		pub.room.post(func() { pub.room.localStopped(pub, err) })
+	} else if m.muted {
+		pub.room.post(func() { pub.room.localMuted(pub, true) })
+	}
+	m.mu.Unlock()
+	m.aim()
+}
+
+// aim gives the source the lowest bound of the publications.
+func (m *localMedia) aim() {
+	src, ok := m.src.(media.BitrateSetter)
+	if !ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lowest := 0
+	for _, pub := range m.pubs {
+		if b := int(pub.sender.bitrate.Load()); b != 0 && (lowest == 0 || b < lowest) {
+			lowest = b
+		}
+	}
+	if lowest != m.bitrate {
+		m.bitrate = lowest
+		src.SetBitrate(lowest)
 	}
 }
 
@@ -255,6 +306,7 @@ func (m *localMedia) unfollow(pub *LocalTrackPublication) {
 	m.pubs = slices.DeleteFunc(slices.Clone(m.pubs), func(o *LocalTrackPublication) bool { return o == pub })
 	m.mu.Unlock()
 	m.update()
+	m.aim()
 	// After this no sample is on its way to the publication.
 	m.send.Lock()
 	defer m.send.Unlock()
@@ -282,9 +334,12 @@ func (m *localMedia) update() {
 }
 
 func (m *localMedia) run(ctx context.Context) {
+	stop := m.listen()
+	defer stop()
 	for {
 		s, err := m.src.Next(ctx)
 		if err != nil {
+			stop()
 			m.mu.Lock()
 			paused := ctx.Err() != nil
 			m.running = false
@@ -298,7 +353,62 @@ func (m *localMedia) run(ctx context.Context) {
 			m.update() // wanted again meanwhile?
 			return
 		}
+		m.hear()
 		m.write(s)
+	}
+}
+
+// listen mutes the track when the source gives nothing for too long, until stop
+// is called.
+func (m *localMedia) listen() (stop func()) {
+	if m.patience == 0 {
+		return func() {}
+	}
+	var timer *time.Timer
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	over := false
+	m.heard = time.Now()
+	timer = time.AfterFunc(m.patience, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if over {
+			return
+		}
+		wait := m.patience - time.Since(m.heard)
+		if wait <= 0 {
+			m.mute(true)
+			wait = m.patience
+		}
+		timer.Reset(wait)
+	})
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		over, m.muted = true, false
+		timer.Stop()
+	}
+}
+
+// hear takes note that the source gave something.
+func (m *localMedia) hear() {
+	if m.patience == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.heard = time.Now()
+	m.mute(false)
+}
+
+// mute tells the rooms. The lock is held, which keeps the order.
+func (m *localMedia) mute(muted bool) {
+	if m.muted == muted || m.stopped {
+		return
+	}
+	m.muted = muted
+	for _, pub := range m.pubs {
+		pub.room.post(func() { pub.room.localMuted(pub, muted) })
 	}
 }
 
@@ -405,6 +515,15 @@ type sender struct {
 	first   atomic.Bool // a sample was sent
 	failed  atomic.Int64
 	size    atomic.Uint64 // width and height that were told
+	bitrate atomic.Int64  // at most; zero: no bound
+}
+
+// bound limits the bitrate of the publication. It runs on the loop.
+func (p *LocalTrackPublication) bound(params EncodingParameters) {
+	p.sender.bitrate.Store(int64(params.max(p.kind)))
+	if m := p.track.local(); m != nil {
+		m.aim()
+	}
 }
 
 // open connects the publication with the engine. It runs on the loop.

@@ -140,6 +140,7 @@ type LocalTrackPublication struct {
 	// Written by the room's loop, under its mu.
 	sid     string
 	started bool
+	muted   bool
 	err     error // why it failed
 
 	// Of the loop alone.
@@ -248,6 +249,10 @@ func localPublicationOf(e Event) *LocalTrackPublication {
 	case LocalTrackStopped:
 		return e.Publication
 	case LocalTrackDimensionsChanged:
+		return e.Publication
+	case LocalTrackMuted:
+		return e.Publication
+	case LocalTrackUnmuted:
 		return e.Publication
 	case TrackWarning:
 		return e.Publication

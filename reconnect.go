@@ -448,7 +448,7 @@ func (r *Room) renewEngine() error {
 		if d := pub.sender.data.Load(); d != nil {
 			if n := d.Abandon(); n > 0 {
 				r.mu.Lock()
-				r.timeline.Append(MessagesUnconfirmed{pub, n})
+				r.tellOwn(pub.track, MessagesUnconfirmed{pub, n})
 				r.mu.Unlock()
 			}
 		}

@@ -282,6 +282,7 @@ func (r *Room) shutDown() {
 		if d := pub.sender.data.Load(); d != nil {
 			d.Abandon()
 		}
+		pub.track.own().forget(pub)
 		close(pub.finale)
 	}
 	// Both at once: who closes the media connection second waits for nothing,
@@ -338,6 +339,7 @@ type loopState struct {
 	publications []*LocalTrackPublication
 	revision     int // of our participant section
 	dirty        bool
+	encoding     EncodingParameters
 	subscribe    signaling.Subscribe
 	subDirty     bool
 

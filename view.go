@@ -169,6 +169,9 @@ func (r *Room) present() []Event {
 		if pub.started {
 			events = append(events, LocalTrackStarted{pub})
 		}
+		if pub.muted {
+			events = append(events, LocalTrackMuted{pub})
+		}
 	}
 	if r.recording {
 		events = append(events, RecordingStarted{})

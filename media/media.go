@@ -133,7 +133,8 @@ type KeyframeRequester interface {
 }
 
 // BitrateSetter is implemented by sources that can follow a bitrate target, in
-// bits per second. SetBitrate must not block.
+// bits per second; zero is the one they were made with. SetBitrate must not
+// block.
 type BitrateSetter interface {
 	SetBitrate(bps int)
 }

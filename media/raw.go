@@ -92,7 +92,7 @@ type VideoEncoder interface {
 	// Its data is used again by the next call.
 	Encode(f *VideoFrame, keyframe bool) (Sample, error)
 	// SetBitrate sets what to aim for, in bits per second, from the next
-	// picture on.
+	// picture on; zero is what the encoder was made with.
 	SetBitrate(bps int)
 	// Close is idempotent. Encode fails with ErrClosed afterwards.
 	Close() error
@@ -115,6 +115,7 @@ type AudioEncoder interface {
 	// Encode encodes a piece of exactly the length, rate and channels that the
 	// encoder was made for. Its data is used again by the next call.
 	Encode(f *AudioFrame) (Sample, error)
+	// SetBitrate is as that of VideoEncoder.
 	SetBitrate(bps int)
 	// Close is idempotent. Encode fails with ErrClosed afterwards.
 	Close() error

@@ -34,7 +34,7 @@ var localParticipant = Section{
 		{Name: "addTracks", Go: []string{"LocalParticipant.PublishTracks"}},
 		{Name: "removeTrack", Go: []string{"LocalParticipant.RemoveTrack"}, Note: "the older name of unpublishTrack; it does not stop the track"},
 		{Name: "removeTracks", Go: []string{"LocalParticipant.RemoveTrack"}, Note: "one by one"},
-		{Name: "setParameters", Status: Later, Note: "what is sent is what the source encodes"},
+		{Name: "setParameters", Go: []string{"LocalParticipant.SetParameters", "EncodingParameters"}, Note: "reaches sources that are a `media.BitrateSetter`, at once"},
 		{Name: "setNetworkQualityConfiguration", Status: Later},
 		{Name: "setBandwidthProfile", Status: Not, Note: "it does nothing there either"},
 	},

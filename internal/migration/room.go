@@ -54,8 +54,8 @@ var options = Section{
 			Name: "preferredVideoCodecs", Go: []string{"TrackOptions.Codec", "media.Source"},
 			Note: "as `preferredAudioCodecs`; simulcast comes later",
 		},
-		{Name: "maxAudioBitrate", Status: Later, Note: "what is sent is what the source encodes"},
-		{Name: "maxVideoBitrate", Status: Later, Note: "what is sent is what the source encodes"},
+		{Name: "maxAudioBitrate", Go: []string{"ConnectOptions.MaxAudioBitrate"}, Note: "reaches sources that are a `media.BitrateSetter`"},
+		{Name: "maxVideoBitrate", Go: []string{"ConnectOptions.MaxVideoBitrate"}, Note: "as `maxAudioBitrate`"},
 		{Name: "iceServers", Go: []string{"ConnectOptions.ICEServers"}, Note: "instead of those that the server names"},
 		{Name: "iceTransportPolicy", Go: []string{"ConnectOptions.RelayOnly"}, Note: "`\"relay\"` is `RelayOnly: true`"},
 		{

@@ -54,7 +54,7 @@ var tracks = Section{
 		{Name: "isStopped", Go: []string{"LocalAudioTrack.IsStopped()", "LocalVideoTrack.IsStopped()", "LocalVideoTrack.Done()"}},
 		{Name: "stop", Go: []string{"LocalAudioTrack.Stop()", "LocalVideoTrack.Stop()"}, Note: "closes the source"},
 		{Name: "restart", Status: Later, Note: "make another track from another source"},
-		{Name: "isMuted", Status: Later},
+		{Name: "isMuted", Go: []string{"LocalAudioTrack.IsMuted()", "LocalVideoTrack.IsMuted()"}, Note: "while the source gives nothing; see `TrackOptions.MutedAfter`"},
 		{Name: "dimensions", Go: []string{"RemoteVideoTrack.Dimensions()", "LocalVideoTrack.Dimensions()"}, Note: "zero instead of null; nothing is decoded"},
 		{
 			Name: "mediaStreamTrack", Go: []string{"RemoteVideoTrack.ReadRTP()", "RemoteVideoTrack.Samples", "RemoteAudioTrack.ReadRTP()", "RemoteAudioTrack.Samples"},
@@ -86,12 +86,13 @@ var tracks = Section{
 
 var (
 	ofRemoteTrack = []string{"RemoteTrack.Events()"}
-	ofAnyTrack    = []string{"RemoteTrack.Events()", "LocalTrackPublication.Events()"}
+	ofLocalTrack  = []string{"LocalTrack.Events()"}
+	ofAnyTrack    = []string{"RemoteTrack.Events()", "LocalTrack.Events()"}
 )
 
 var trackEvents = Section{
 	Title: "Events of tracks",
-	Intro: "Read those of a remote track from its `Events()`, those of a local one from the `Events()` of its publication.",
+	Intro: "Read them from the track's `Events()`. Those of a local track carry the publication: one track may be published in several rooms.",
 
 	Events: true,
 	Rows: []Row{
@@ -112,11 +113,14 @@ var trackEvents = Section{
 		},
 		{
 			Name: "stopped", Args: []Arg{arg("track", "LocalTrackStopped.Publication.Track()")},
-			Go: []string{"LocalAudioTrack.Done()", "LocalVideoTrack.Done()", "LocalTrackPublication.Events()"}, Types: []string{"LocalTrackStopped"},
+			Go: []string{"LocalTrack.Done()", "LocalTrack.Events()"}, Types: []string{"LocalTrackStopped"},
 		},
 		{Name: "switchedOff", Args: []Arg{arg("track", "TrackSwitchedOff.Track")}, Go: ofRemoteTrack, Types: []string{"TrackSwitchedOff"}, Status: Quiet},
 		{Name: "switchedOn", Args: []Arg{arg("track", "TrackSwitchedOn.Track")}, Go: ofRemoteTrack, Types: []string{"TrackSwitchedOn"}, Status: Quiet},
-		{Name: "muted", Args: []Arg{itself("track")}, Status: Later, Note: "the program that makes the samples knows when there are none"},
-		{Name: "unmuted", Args: []Arg{itself("track")}, Status: Later},
+		{
+			Name: "muted", Args: []Arg{arg("track", "LocalTrackMuted.Publication.Track()")}, Go: ofLocalTrack, Types: []string{"LocalTrackMuted"},
+			Note: "after `TrackOptions.MutedAfter` without anything from the source",
+		},
+		{Name: "unmuted", Args: []Arg{arg("track", "LocalTrackUnmuted.Publication.Track()")}, Go: ofLocalTrack, Types: []string{"LocalTrackUnmuted"}},
 	},
 }
