@@ -1,0 +1,108 @@
+// Package picture is what the video codecs share around their libraries: the
+// check of pictures, their clock, and when a key frame is due.
+package picture
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/parley-rtc/parley/media"
+	"github.com/parley-rtc/parley/media/codec"
+)
+
+// MaxPixels bounds the pictures that decoders take memory for.
+const MaxPixels = 4096 * 4096
+
+// Check returns an error that is codec.ErrFrame unless f is an I420 picture
+// whose planes hold what its size and strides say: C code reads them.
+func Check(f *media.VideoFrame) error {
+	if f == nil {
+		return fmt.Errorf("no picture: %w", codec.ErrFrame)
+	}
+	if f.Format != media.I420 {
+		return fmt.Errorf("picture in %q, want I420: %w", f.Format, codec.ErrFrame)
+	}
+	if min(f.Width, f.Height) < codec.MinSide || max(f.Width, f.Height) > codec.MaxSide {
+		return fmt.Errorf("picture of %dx%d, want sides of %d to %d: %w", f.Width, f.Height, codec.MinSide, codec.MaxSide, codec.ErrFrame)
+	}
+	for i := range f.Planes {
+		w, h := Plane(f.Width, f.Height, i)
+		if stride := f.Strides[i]; stride < w || stride > 16*codec.MaxSide || len(f.Planes[i]) < stride*(h-1)+w {
+			return fmt.Errorf("plane %d of a %dx%d picture has %d bytes with stride %d: %w",
+				i, f.Width, f.Height, len(f.Planes[i]), stride, codec.ErrFrame)
+		}
+	}
+	return nil
+}
+
+// Plane returns the size of plane i of an I420 picture.
+func Plane(width, height, i int) (w, h int) {
+	if i == 0 {
+		return width, height
+	}
+	return (width + 1) / 2, (height + 1) / 2
+}
+
+// Fit makes f an I420 picture of the size with planes that follow each other,
+// in the memory that it has, if that is enough.
+func Fit(f *media.VideoFrame, width, height int) {
+	total := 0
+	var sizes [3]int
+	for i := range sizes {
+		w, h := Plane(width, height, i)
+		f.Strides[i], sizes[i] = w, w*h
+		total += w * h
+	}
+	memory := f.Planes[0][:cap(f.Planes[0])]
+	if len(memory) < total {
+		memory = make([]byte, total)
+	}
+	at := 0
+	for i, n := range sizes {
+		f.Planes[i] = memory[at : at+n]
+		at += n
+	}
+	f.Format, f.Width, f.Height = media.I420, width, height
+}
+
+// Copy copies the rows of one plane.
+func Copy(dst []byte, dstStride int, src []byte, srcStride, width, height int) {
+	for row := range height {
+		copy(dst[row*dstStride:][:width], src[row*srcStride:][:width])
+	}
+}
+
+// Threads returns how many threads to encode pictures of the size with.
+func Threads(wanted, width, height int) int {
+	if wanted > 0 {
+		return wanted
+	}
+	n := 1
+	switch pixels := width * height; {
+	case pixels >= 1920*1080:
+		n = 4
+	case pixels >= 1280*720:
+		n = 2
+	}
+	return min(n, runtime.GOMAXPROCS(0))
+}
+
+// Gate keeps a decoder from samples whose references are missing. The zero
+// value waits for a key frame.
+type Gate struct{ open bool }
+
+// Admit reports whether a sample can be decoded. It fails when the sample is
+// the first of which something was lost before.
+func (g *Gate) Admit(keyframe bool, lost int) (bool, error) {
+	switch {
+	case keyframe:
+		g.open = true
+	case g.open && lost > 0:
+		g.open = false
+		return false, codec.ErrLost
+	}
+	return g.open, nil
+}
+
+// Shut waits for the next key frame.
+func (g *Gate) Shut() { g.open = false }
