@@ -21,6 +21,7 @@ type unit struct {
 	follows  bool // at is not known: without gap after the one before
 	keyframe bool // as the container says
 	arrival  time.Time
+	made     time.Time // zero: not known
 }
 
 // demuxer takes a stream apart. io.EOF is the orderly end.

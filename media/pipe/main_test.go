@@ -69,8 +69,11 @@ func run(program string, args []string) int {
 		fmt.Fprint(os.Stderr, "frame=1\rframe=2\r\n\xff\xfe")
 		write(args[0])
 	case "child": // FILE: leaves a child behind that holds its output
-		pid := spawn("hang", args[0])
-		fmt.Fprintln(os.Stderr, "child", pid)
+		write(args[0])
+		fmt.Fprintln(os.Stderr, "child", spawn(nil))
+	case "daemon": // FILE: the same, in a session of its own
+		write(args[0])
+		fmt.Fprintln(os.Stderr, "child", spawn(&syscall.SysProcAttr{Setsid: true}))
 	case "turns": // FILE STATE...: another file at each run, then none
 		state, _ := os.ReadFile(args[0])
 		n := len(state)
@@ -110,11 +113,10 @@ func write(name string) bool {
 
 func forever() { <-time.After(time.Hour) }
 
-func spawn(program, arg string) int {
+func spawn(attr *syscall.SysProcAttr) int {
 	self, _ := os.Executable()
-	proc, err := os.StartProcess(self, []string{self, arg}, &os.ProcAttr{
-		Env:   append(os.Environ(), "PIPE_PROGRAM="+program),
-		Files: []*os.File{nil, os.Stdout, os.Stderr},
+	proc, err := os.StartProcess(self, []string{self}, &os.ProcAttr{
+		Env: append(os.Environ(), "PIPE_PROGRAM=hang"), Files: []*os.File{nil, os.Stdout, os.Stderr}, Sys: attr,
 	})
 	if err != nil {
 		return 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Pipe struct {
 	onRead sync.Once
 	line   timeline
 
+	addrs   []net.Addr    // of RTP
 	sources []*source     // set before opened is closed
 	opened  chan struct{} // media has come
 	onOpen  sync.Once
@@ -278,7 +280,7 @@ func (p *Pipe) over() bool {
 			return false
 		}
 	}
-	return true
+	return len(p.sources) > 0
 }
 
 // route finds the source of each track. The first stream makes them; later ones

@@ -184,6 +184,9 @@ func (s *source) push(u unit, t *timeline, place func(ts time.Duration) (time.Du
 		}
 		made = due
 	}
+	if !u.made.IsZero() {
+		made = u.made
+	}
 	s.stamp(&sample, ts)
 	sample.Captured = made
 	if s.codec.Kind() == media.Video {
@@ -275,6 +278,14 @@ func (s *source) buffer(n int) []byte {
 		}
 	}
 	return make([]byte, 0, n+n/8+64)
+}
+
+// lost counts packets that are missing; what follows needs a key frame.
+func (s *source) lost(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Lost += int64(n)
+	s.needKey = s.codec.Kind() == media.Video
 }
 
 // restarted makes video wait for a key frame: another stream follows.
