@@ -2,9 +2,9 @@ package play
 
 import (
 	"github.com/parley-rtc/parley/media"
-	"github.com/parley-rtc/parley/media/codec"
+	"github.com/parley-rtc/parley/media/codec/all"
 )
 
-func newAudioDecoder(media.Codec) (media.AudioDecoder, error) { return nil, codec.ErrUnavailable }
+func newAudioDecoder(c media.Codec) (media.AudioDecoder, error) { return all.NewAudioDecoder(c, 0, 0) }
 
-func newVideoDecoder(media.Codec) (media.VideoDecoder, error) { return nil, codec.ErrUnavailable }
+func newVideoDecoder(c media.Codec) (media.VideoDecoder, error) { return all.NewVideoDecoder(c) }

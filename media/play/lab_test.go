@@ -162,7 +162,7 @@ func listen(p *play.Player, d time.Duration, hear func(pcm []int16)) {
 
 func newPlayer(t *testing.T, change ...func(*play.Options)) *play.Player {
 	t.Helper()
-	o := play.Options{AudioDecoder: func(c media.Codec) (media.AudioDecoder, error) { return plain{c}, nil }}
+	var o play.Options
 	for _, c := range change {
 		c(&o)
 	}
