@@ -7,7 +7,7 @@ package opus
 #include <opus/opus.h>
 
 // opus_encoder_ctl takes any number of arguments, which Go cannot pass.
-static int encoder_set(OpusEncoder *e, int request, opus_int32 value) { return opus_encoder_ctl(e, request, value); }
+static int encoder_set(OpusEncoder *e, int request, int value) { return opus_encoder_ctl(e, request, value); }
 */
 import "C"
 
@@ -32,6 +32,7 @@ type encoder struct {
 	mu   sync.Mutex     // held while the library works
 	c    *C.OpusEncoder // nil when closed
 	aim  int64          // of the library
+	dtx  bool           // the last piece was silence
 	data []byte
 }
 
@@ -56,7 +57,7 @@ func newEncoder(o codec.AudioOptions) (media.AudioEncoder, error) {
 		{C.OPUS_SET_DTX_REQUEST, flag(o.DTX)},
 		{C.OPUS_SET_PACKET_LOSS_PERC_REQUEST, C.int(o.Loss*100 + 0.5)},
 	} {
-		if code := C.encoder_set(c, set.request, C.opus_int32(set.value)); code != C.OPUS_OK {
+		if code := C.encoder_set(c, set.request, set.value); code != C.OPUS_OK {
 			return nil, errors.Join(name(failure(code)), e.Close())
 		}
 	}
@@ -89,12 +90,16 @@ func (e *encoder) Encode(f *media.AudioFrame) (media.Sample, error) {
 	n := C.opus_encode(e.c, (*C.opus_int16)(unsafe.SliceData(f.Samples)), C.int(len(f.Samples)/f.Channels),
 		(*C.uchar)(unsafe.SliceData(e.data)), maxPacket)
 	if n < 0 {
-		return media.Sample{}, name(failure(C.int(n)))
+		return media.Sample{}, name(failure(n))
 	}
 	s := media.Sample{Codec: media.Opus, Keyframe: true, Timestamp: f.Timestamp, Duration: e.o.Frame, Captured: f.Captured}
-	if n > 2 || !e.o.DTX { // no more than the header is silence
+	// A packet of no more than a header is silence. The first one is sent, as
+	// browsers do it, so that the other side does not take the rest for lost.
+	silent := e.o.DTX && n <= 2
+	if !silent || !e.dtx {
 		s.Data = e.data[:n]
 	}
+	e.dtx = silent
 	return s, nil
 }
 

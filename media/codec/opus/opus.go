@@ -14,9 +14,9 @@ import (
 // without libopus. One channel is encoded as speech, and so are two with FEC
 // or DTX; two channels without them as music.
 //
-// A sample of the silence that DTX found has no data and is not to be sent:
-// the gap in the timestamps tells the other side. A short one comes every 400
-// ms nevertheless.
+// With DTX the first sample of silence is a packet of one or two bytes. Those
+// after it have no data and are not to be sent, but for a short one every 400
+// ms: the gaps in the timestamps tell the other side.
 //
 // Encoding takes no memory of Go's.
 func NewEncoder(o codec.AudioOptions) (media.AudioEncoder, error) { return newEncoder(o) }

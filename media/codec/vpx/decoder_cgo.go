@@ -61,7 +61,7 @@ type decoder struct {
 func newDecoder(c media.Codec) (media.VideoDecoder, error) {
 	d := &decoder{codec: c, c: (*C.decoder)(C.calloc(1, C.sizeof_decoder))}
 	if code := C.decoder_open(d.c, flag(c == media.VP9), C.int(min(4, runtime.GOMAXPROCS(0)))); code != C.VPX_CODEC_OK {
-		err := failure(C.vpx_codec_err_t(code), nil)
+		err := failure(code, nil)
 		C.free(unsafe.Pointer(d.c))
 		return nil, name(err)
 	}

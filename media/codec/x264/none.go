@@ -12,5 +12,5 @@ import (
 const available = false
 
 func newEncoder(codec.VideoOptions) (media.VideoEncoder, error) {
-	return nil, name(fmt.Errorf("H264: %w: it takes cgo, the build tags codecs and x264, and libx264-dev", codec.ErrUnavailable))
+	return nil, fmt.Errorf("x264: H264: %w: it takes cgo, the build tags codecs and x264, and libx264-dev", codec.ErrUnavailable)
 }

@@ -8,8 +8,6 @@
 package x264
 
 import (
-	"fmt"
-
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/codec"
 )
@@ -29,6 +27,3 @@ const Available = available
 //
 // Encoding takes no memory of Go's once the buffer of the sample has grown.
 func NewEncoder(o codec.VideoOptions) (media.VideoEncoder, error) { return newEncoder(o) }
-
-// name puts the package before an error that leaves it.
-func name(err error) error { return fmt.Errorf("x264: %w", err) }
