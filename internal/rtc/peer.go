@@ -357,17 +357,14 @@ func (p *Peer) run() {
 		case <-timer.C:
 		}
 		now := time.Now()
-		next := report
-		if at := p.askAgain(now); !at.IsZero() && at.Before(next) {
-			next = at
-		}
+		next := p.askAgain(now)
 		early := report.After(now)
 		p.sendReports(now, early)
 		if !early {
 			report = now.Add(reportInterval)
-			if report.Before(next) || !next.After(now) {
-				next = report
-			}
+		}
+		if next.IsZero() || report.Before(next) {
+			next = report
 		}
 		timer.Reset(next.Sub(now))
 	}

@@ -241,6 +241,7 @@ func TestPageComesBackToARestartedServer(t *testing.T) {
 			b.wait(connected)
 			w.publish("carol", video(t, media.VP8, "camera"))
 			b.wait(shows("carol"))
+			b.wait(shows("alice")) // comes back as well, and takes half of the page
 			requireMoving(t, b, "restarted-"+name, "carol")
 			b.quiet("WebSocket connection to")
 		})
