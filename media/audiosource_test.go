@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +46,10 @@ func TestAudioSourceCutsPiecesOfAnyLength(t *testing.T) {
 			require.Len(t, s.Data, 2*960)
 		}
 		got, want := enc.all(), sine(48000, 1, 0, piece*pieces)
-		require.Equal(t, want, got[:len(want)])
+		for want[len(want)-1] == 0 { // silence at the end may be missing
+			want = want[:len(want)-1]
+		}
+		require.True(t, slices.Equal(want, got[:len(want)]))
 		require.Less(t, len(got)-len(want), 960, "the last piece is filled up")
 		for _, s := range got[len(want):] {
 			require.Zero(t, s)
@@ -196,7 +200,7 @@ func TestAudioSourceToleratesUnsteadyTimestamps(t *testing.T) {
 	enc := &pcm{}
 	samples := listen(t, media.NewAudioSource(newMicrophone(pieces...), enc, nil))
 	require.Len(t, samples, 50)
-	require.Equal(t, sine(48000, 1, 0, 48000), enc.all())
+	require.True(t, slices.Equal(sine(48000, 1, 0, 48000), enc.all()))
 }
 
 // A clock that starts again, or none at all: the samples count on.
@@ -231,7 +235,7 @@ func TestAudioSourceFormatMayChange(t *testing.T) {
 	samples := listen(t, media.NewAudioSource(newMicrophone(append(first, second...)...), enc, nil))
 	require.Len(t, samples, 11)
 	require.Equal(t, 200*time.Millisecond, samples[10].Timestamp)
-	require.Equal(t, sine(48000, 1, 0, 5280), enc.all()[:5280])
+	require.True(t, slices.Equal(sine(48000, 1, 0, 5280), enc.all()[:5280]))
 	for i, want := range sine(48000, 1, 0, 5280)[100:5000] {
 		require.InDelta(t, want, enc.all()[5280+100+i], 12)
 	}

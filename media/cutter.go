@@ -2,6 +2,7 @@ package media
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parley-rtc/parley/media/internal/resample"
@@ -216,9 +217,14 @@ func (c *cutter) silence(n int) {
 	}
 }
 
-// flush fills up what is pending to whole pieces.
+// flush fills up what is pending to whole pieces, or drops it where it is
+// silence, which would only come late.
 func (c *cutter) flush() {
 	c.drain()
+	if !slices.ContainsFunc(c.pending[c.taken:], func(s int16) bool { return s != 0 }) {
+		c.pending = c.pending[:c.taken]
+		return
+	}
 	if rest := c.waiting() % c.frame; rest > 0 {
 		c.silence(c.frame - rest)
 	}
