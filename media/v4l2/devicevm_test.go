@@ -172,4 +172,3 @@ func TestPictureMoves(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.Equal(t, io.EOF, c.ReadFrame(t.Context(), &f))
 }
-

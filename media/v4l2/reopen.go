@@ -13,7 +13,7 @@ const (
 // away is the wait for a camera that is gone. It belongs to the camera's turn.
 type away struct {
 	backoff time.Duration // zero once it gave a picture
-	watcher *watcher // nil where device files cannot be watched
+	watcher *watcher      // nil where device files cannot be watched
 }
 
 func (a *away) end() {

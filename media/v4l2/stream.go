@@ -29,8 +29,8 @@ type stream struct {
 	sequence  uint32
 	sequenced bool
 	damaged   bool // since the last good picture, some were lost
-	failures  int // EIO in a row
-	nonsense  int // malformed pictures in a row
+	failures  int  // EIO in a row
+	nonsense  int  // malformed pictures in a row
 }
 
 // picture is a buffer that the driver filled. It has to be queued again.
