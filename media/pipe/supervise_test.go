@@ -258,10 +258,10 @@ func TestRestartWithAnotherCodecEndsTheTrack(t *testing.T) {
 
 func TestAStalledProgramIsStartedAgain(t *testing.T) {
 	p, err := command(t, "hang", pipe.Options{Restarts: -1, Backoff: time.Millisecond, StallTimeout: 200 * time.Millisecond},
-		clip(t, media.Opus))
+		clip(t, media.VP8))
 	require.NoError(t, err)
-	src := p.Audio()
-	clip := len(testclips.Samples(media.Opus))
+	src := p.Video()
+	clip := len(testclips.Samples(media.VP8))
 	last := time.Duration(-1)
 	for range 2*clip + 1 {
 		s, err := src.Next(t.Context())
