@@ -192,7 +192,8 @@ func outbreak(attack func()) int {
 // heap returns the live bytes.
 func heap() int64 {
 	var m runtime.MemStats
-	runtime.GC()
+	runtime.GC() // what pools keep goes with
+	runtime.GC() // the second
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
