@@ -50,6 +50,7 @@ type delay struct {
 
 	late    int // in a row
 	lateMin time.Duration
+	fall    time.Duration // of base, by quicker and quicker ones in a row
 
 	bins [maxBins]uint16
 }
@@ -59,13 +60,17 @@ type arrival struct{ at, transit time.Duration }
 // add takes note of the arrival of a sample.
 func (d *delay) add(at, timestamp time.Duration) {
 	transit := at - timestamp
-	switch early := d.base - transit; {
+	early := d.base - transit
+	if d.fall += early; early <= 0 {
+		d.fall = 0
+	}
+	switch {
 	case d.count == 0:
 		d.begin(at, transit)
 	case at-d.last > pause:
 		d.hold(at)
 		d.begin(at, transit)
-	case early > leap, early > 5*time.Millisecond && d.count < young:
+	case d.fall > leap, early > 5*time.Millisecond && d.count < young:
 		// What came before had waited somewhere together.
 		d.begin(at, transit)
 	case -early > max(leap, d.target):
@@ -91,7 +96,7 @@ func (d *delay) add(at, timestamp time.Duration) {
 
 // begin forgets what arrived.
 func (d *delay) begin(at, transit time.Duration) {
-	d.n, d.next, d.count, d.late = 0, 0, 0, 0
+	d.n, d.next, d.count, d.late, d.fall = 0, 0, 0, 0, 0
 	d.base = transit
 	d.measure(at)
 }

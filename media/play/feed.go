@@ -12,6 +12,9 @@ import (
 // Retransmissions come within it on most paths; later ones make the gap worse.
 const reorderWait = 60 * time.Millisecond
 
+// farthest is the largest timestamp that is believed: 36 years.
+const farthest = 1 << 60
+
 // feed brings the samples of one track to its voice or film. It is a
 // [media.Sink].
 type feed struct {
@@ -52,6 +55,9 @@ func (f *feed) WriteSample(s media.Sample) error {
 	}
 	kind := s.Codec.Kind()
 	switch {
+	case s.Timestamp.Abs() > farthest:
+		f.counts.failed.Add(1)
+		return nil
 	case f.kind == "" && kind != "":
 		f.begin(kind)
 	case kind != f.kind:
@@ -67,8 +73,8 @@ func (f *feed) WriteSample(s media.Sample) error {
 		need += f.player.mixer.lead()
 	}
 	f.member.arrived(at, f.delay.base, need)
-	if !s.Captured.IsZero() {
-		f.member.captured(s.Captured.Sub(f.player.epoch) - s.Timestamp)
+	if at := s.Captured.Sub(f.player.epoch); !s.Captured.IsZero() && at.Abs() < farthest {
+		f.member.captured(at - s.Timestamp)
 	}
 	switch {
 	case f.voice != nil:

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parley-rtc/parley/media"
@@ -209,4 +211,21 @@ func below(values []float64, limit float64) float64 {
 		}
 	}
 	return float64(n) / float64(max(1, len(values)))
+}
+
+// clip returns the samples of a source, for its whole length.
+func clip(t *testing.T, open func() media.Source, n int) func(i int) media.Sample {
+	t.Helper()
+	var list []media.Sample
+	synctest.Test(t, func(t *testing.T) { // where it takes no time
+		src := open()
+		for range n {
+			s, err := src.Next(t.Context())
+			require.NoError(t, err)
+			s.Data = slices.Clone(s.Data)
+			list = append(list, s)
+		}
+		require.NoError(t, src.Close())
+	})
+	return func(i int) media.Sample { return list[i%n] }
 }
