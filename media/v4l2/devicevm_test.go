@@ -27,13 +27,13 @@ const (
 // set changes a control of vivid.
 func set(t *testing.T, path, control string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "v4l2-ctl", "-d", path, "-c", control).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	run(t, "v4l2-ctl", "-d", path, "-c", control)
 }
 
+// run may be used while a test cleans up.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...).CombinedOutput()
 	require.NoError(t, err, "%s %v: %s", name, args, out)
 	return string(out)
 }

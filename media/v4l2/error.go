@@ -114,7 +114,7 @@ func errorOf(op, device string, cause error) *Error {
 		e.Detail = "a user of the group that owns the device may, often named video"
 	case syscall.ENODEV, syscall.ENXIO, syscall.ESHUTDOWN:
 		e.Err = ErrUnplugged
-	case syscall.ENOENT:
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR:
 		e.Err = ErrNotFound
 	}
 	return e

@@ -1,0 +1,228 @@
+//go:build devicevm && linux
+
+package v4l2_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-rtc/parley/media"
+	"github.com/parley-rtc/parley/media/v4l2"
+)
+
+func TestBusyCamera(t *testing.T) {
+	openCamera(t, camera0, v4l2.Options{})
+	_, err := v4l2.Open(t.Context(), camera0, v4l2.Options{})
+	require.ErrorIs(t, err, v4l2.ErrBusy)
+	require.ErrorIs(t, err, syscall.EBUSY)
+	_, err = v4l2.Devices()
+	require.NoError(t, err, "listing disturbs nobody")
+}
+
+func TestCameraWithoutPermission(t *testing.T) {
+	require.NoError(t, syscall.Setreuid(-1, 65534))
+	_, openErr := v4l2.Open(t.Context(), "/dev/video0", v4l2.Options{})
+	_, listErr := v4l2.Devices()
+	require.NoError(t, syscall.Setreuid(-1, 0))
+	require.ErrorIs(t, openErr, v4l2.ErrPermission)
+	require.ErrorIs(t, listErr, v4l2.ErrPermission)
+}
+
+func TestCameraThatIsNot(t *testing.T) {
+	for _, name := range []string{"front", "/dev/video99", "/dev/null", "/dev", "/dev/video0/x"} {
+		_, err := v4l2.Open(t.Context(), name, v4l2.Options{})
+		require.ErrorIs(t, err, v4l2.ErrNotFound, name)
+		require.Contains(t, err.Error(), camera1, "says what there is")
+	}
+}
+
+func TestHalfOfTheBuffersDropped(t *testing.T) {
+	set(t, "/dev/video0", "percentage_of_dropped_buffers=50")
+	t.Cleanup(func() { set(t, "/dev/video0", "percentage_of_dropped_buffers=0") })
+	c := openCamera(t, camera0, v4l2.Options{Width: 320, Height: 180, FrameRate: 30})
+	var f media.VideoFrame
+	last := time.Duration(0)
+	for range 30 {
+		read(t, c, &f)
+		require.Greater(t, f.Timestamp, last)
+		last = f.Timestamp
+	}
+	require.Greater(t, c.Stats().Lost, uint64(5), "%+v", c.Stats())
+}
+
+func TestDamagedBuffer(t *testing.T) {
+	c := openCamera(t, camera0, v4l2.Options{Width: 320, Height: 180})
+	var f media.VideoFrame
+	read(t, c, &f)
+	set(t, "/dev/video0", "inject_v4l2_buf_flag_error=1")
+	for c.Stats().Errors == 0 {
+		read(t, c, &f)
+	}
+	read(t, c, &f)
+	requirePicture(t, luma(t, &f))
+}
+
+func TestErrorsWhileOpening(t *testing.T) {
+	for _, fault := range []string{"inject_vidioc_reqbufs_error", "inject_vidioc_qbuf_error", "inject_vidioc_streamon_error"} {
+		set(t, "/dev/video0", fault+"=1")
+		_, err := v4l2.Open(t.Context(), camera0, v4l2.Options{})
+		require.ErrorIs(t, err, v4l2.ErrBroken, fault)
+		c := openCamera(t, camera0, v4l2.Options{})
+		require.NoError(t, c.Close(), "the next goes well")
+	}
+}
+
+func TestFatalStreamingError(t *testing.T) {
+	c := openCamera(t, camera0, v4l2.Options{Width: 320, Height: 180})
+	var f media.VideoFrame
+	read(t, c, &f)
+	set(t, "/dev/video0", "inject_fatal_streaming_error=1")
+	var err error
+	for err == nil {
+		err = c.ReadFrame(t.Context(), &f)
+	}
+	require.ErrorIs(t, err, v4l2.ErrBroken)
+	require.ErrorIs(t, err, syscall.EIO)
+	require.NoError(t, c.Close())
+
+	c = openCamera(t, camera0, v4l2.Options{Width: 320, Height: 180, Reopen: true})
+	read(t, c, &f)
+	set(t, "/dev/video0", "inject_fatal_streaming_error=1")
+	for c.Stats().Reopened == 0 {
+		read(t, c, &f)
+	}
+	read(t, c, &f)
+	requirePicture(t, luma(t, &f))
+}
+
+// removeVivid waits until nobody has a file of it open.
+func removeVivid(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return exec.CommandContext(context.WithoutCancel(t.Context()), "modprobe", "-r", "vivid").Run() == nil
+	}, 60*time.Second, 50*time.Millisecond)
+}
+
+func loadVivid(t *testing.T) {
+	t.Helper()
+	run(t, "modprobe", "vivid", "n_devs=3", "node_types=0x1,0x1,0x1", "num_inputs=1,1,1", "input_types=0x0,0x0,0x0",
+		"multiplanar=1,1,2")
+}
+
+func TestUnplugInMidCapture(t *testing.T) {
+	t.Cleanup(func() { removeVivid(t); loadVivid(t) })
+	for _, camera := range []struct{ id, path string }{{camera0, "/dev/video0"}, {mplane, "/dev/video2"}} {
+		c := openCamera(t, camera.id, v4l2.Options{Width: 320, Height: 180})
+		var f media.VideoFrame
+		read(t, c, &f)
+		set(t, camera.path, "disconnect=1")
+		var err error
+		for err == nil {
+			err = c.ReadFrame(t.Context(), &f)
+		}
+		require.ErrorIs(t, err, v4l2.ErrUnplugged)
+		require.NoError(t, c.Close())
+	}
+	_, err := v4l2.Open(t.Context(), "/dev/video0", v4l2.Options{})
+	require.ErrorIs(t, err, v4l2.ErrUnplugged)
+}
+
+func TestReopenAfterUnplug(t *testing.T) {
+	c := openCamera(t, camera1, v4l2.Options{Width: 320, Height: 180, FrameRate: 15, Format: "UYVY", Reopen: true})
+	var f media.VideoFrame
+	read(t, c, &f)
+	before := f.Timestamp
+
+	type result struct {
+		frame media.VideoFrame
+		err   error
+	}
+	back := make(chan result)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
+	defer cancel()
+	set(t, "/dev/video1", "disconnect=1")
+	go func() { // the reader just goes on reading
+		var r result
+		for r.err == nil && c.Stats().Reopened == 0 {
+			r.err = c.ReadFrame(ctx, &r.frame)
+		}
+		back <- r
+	}()
+	require.Eventually(t, func() bool { return c.Stats().Away != nil }, 30*time.Second, 10*time.Millisecond)
+	require.ErrorIs(t, c.Stats().Away, v4l2.ErrUnplugged)
+	removeVivid(t)
+	loadVivid(t)
+	r := <-back
+	require.NoError(t, r.err)
+	require.Equal(t, media.UYVY, r.frame.Format)
+	require.Equal(t, []int{320, 180}, []int{r.frame.Width, r.frame.Height})
+	require.Greater(t, r.frame.Timestamp, before)
+	requirePicture(t, luma(t, &r.frame))
+	require.Equal(t, camera1, c.Device().ID)
+	require.NoError(t, c.Stats().Away)
+}
+
+func TestWatchTellsOfPlugging(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
+	defer cancel()
+	seen := make(chan v4l2.Event)
+	go func() {
+		defer close(seen)
+		for event, err := range v4l2.Watch(ctx) {
+			if err != nil {
+				panic(err)
+			}
+			seen <- event
+		}
+	}()
+	expect := func(added bool) {
+		t.Helper()
+		ids := make(map[string]bool)
+		for !ids[camera0] || !ids[camera1] || !ids[mplane] {
+			event, ok := <-seen
+			require.True(t, ok, "%v", ids)
+			t.Log(event.Added, event.Device)
+			if event.Device.Driver != "vivid" {
+				continue
+			}
+			require.Equal(t, added, event.Added, "%v", event.Device)
+			require.Equal(t, added, len(event.Device.Formats) > 0)
+			ids[event.Device.ID] = true
+		}
+	}
+	expect(true)
+	removeVivid(t)
+	expect(false)
+	loadVivid(t)
+	expect(true)
+	cancel()
+	for range seen {
+	}
+}
+
+func TestNothingStaysOpen(t *testing.T) {
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		return len(entries)
+	}
+	c := openCamera(t, camera0, v4l2.Options{})
+	require.NoError(t, c.Close())
+	before := count()
+	for range 5 {
+		c := openCamera(t, camera0, v4l2.Options{Width: 320, Height: 180})
+		var f media.VideoFrame
+		read(t, c, &f)
+		require.NoError(t, c.Reconfigure(t.Context(), v4l2.Options{Width: 640, Height: 360}))
+		require.NoError(t, c.Close())
+		_, err := v4l2.Open(t.Context(), camera0, v4l2.Options{Format: "H264"})
+		require.Error(t, err)
+	}
+	require.Equal(t, before, count())
+}
