@@ -19,7 +19,7 @@ static void decoder_close(decoder *d) {
 		(*d->dec)->Uninitialize(d->dec);
 		WelsDestroyDecoder(d->dec);
 	}
-	free(d);
+	d->dec = NULL;
 }
 
 static long decoder_open(decoder *d) {
@@ -27,6 +27,7 @@ static long decoder_open(decoder *d) {
 	long           err;
 	SDecodingParam p;
 
+	decoder_close(d);
 	if ((err = WelsCreateDecoder(&d->dec))) return err;
 	(*d->dec)->SetOption(d->dec, DECODER_OPTION_TRACE_LEVEL, &quiet);
 	memset(&p, 0, sizeof p);
@@ -48,6 +49,7 @@ static SSysMEMBuffer decoder_picture(const decoder *d) { return d->info.UsrData.
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -63,15 +65,26 @@ type decoder struct {
 	mu   sync.Mutex // held while the library works
 	c    *C.decoder // nil when closed
 	gate picture.Gate
+	// The library keeps parts of a broken unit, and then fails with a good one.
+	// So key frames that follow trouble are given to a new one.
+	trouble bool
+	fresh   bool // nothing was decoded yet
 }
 
 func newDecoder() (media.VideoDecoder, error) {
 	d := &decoder{c: (*C.decoder)(C.calloc(1, C.sizeof_decoder))}
-	if code := C.decoder_open(d.c); code != 0 {
-		C.decoder_close(d.c)
-		return nil, name(fmt.Errorf("decoder: code %d", int(code)))
+	if err := d.open(); err != nil {
+		return nil, errors.Join(name(err), d.Close())
 	}
 	return d, nil
+}
+
+func (d *decoder) open() error {
+	if code := C.decoder_open(d.c); code != 0 {
+		return fmt.Errorf("decoder: the library says %d", int(code))
+	}
+	d.trouble, d.fresh = false, true
+	return nil
 }
 
 func (d *decoder) Codec() media.Codec { return media.H264 }
@@ -101,13 +114,14 @@ func (d *decoder) decode(s media.Sample, f *media.VideoFrame) (bool, error) {
 	if ok, err := d.gate.Admit(key, s.Lost); !ok {
 		return false, err
 	}
-	state := C.decoder_decode(d.c, pointer(s.Data), C.int(len(s.Data)), C.ulonglong(s.Timestamp))
-	if state != C.dsErrorFree && state != C.dsFramePending {
-		return false, fmt.Errorf("%w: state %#x", codec.ErrBitstream, int(state))
+	if err := d.feed(s, key); err != nil {
+		return false, err
 	}
 	if d.c.info.iBufferStatus != 1 {
+		d.trouble = true
 		return false, nil
 	}
+	d.trouble = false
 	if err := d.take(f); err != nil {
 		return false, err
 	}
@@ -118,6 +132,29 @@ func (d *decoder) decode(s media.Sample, f *media.VideoFrame) (bool, error) {
 		f.Captured = f.Captured.Add(f.Timestamp - s.Timestamp)
 	}
 	return true, nil
+}
+
+// feed gives a sample to the library.
+func (d *decoder) feed(s media.Sample, key bool) error {
+	if key && d.trouble && !d.fresh {
+		if err := d.open(); err != nil {
+			return err
+		}
+	}
+	wasFresh := d.fresh
+	d.fresh = false
+	state := C.decoder_decode(d.c, pointer(s.Data), C.int(len(s.Data)), C.ulonglong(s.Timestamp))
+	switch {
+	case state == C.dsErrorFree, state == C.dsFramePending:
+		return nil
+	case key && !wasFresh:
+		if err := d.open(); err != nil {
+			return err
+		}
+		return d.feed(s, key)
+	}
+	d.trouble = true
+	return fmt.Errorf("%w: state %#x", codec.ErrBitstream, int(state))
 }
 
 // header reports whether the access unit is a key frame, before the library
@@ -168,6 +205,7 @@ func (d *decoder) Close() error {
 	defer d.mu.Unlock()
 	if d.c != nil {
 		C.decoder_close(d.c)
+		C.free(unsafe.Pointer(d.c))
 		d.c = nil
 	}
 	return nil

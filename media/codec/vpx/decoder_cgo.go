@@ -40,6 +40,7 @@ import "C"
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -111,18 +112,54 @@ func (d *decoder) decode(s media.Sample, f *media.VideoFrame) (bool, error) {
 // header reports whether the frame is a key frame, before the library takes
 // memory for the size that it claims.
 func (d *decoder) header(data []byte) (key bool, err error) {
-	parse := bitstream.ParseVP8
-	if d.codec == media.VP9 {
-		parse = bitstream.ParseVP9
+	if d.codec == media.VP8 {
+		p, err := bitstream.ParseVP8(data)
+		return p.Keyframe, sane(p, err)
 	}
-	p, err := parse(data)
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", codec.ErrBitstream, err)
+	for i, frame := range vp9Frames(data) {
+		p, err := bitstream.ParseVP9(frame)
+		if err := sane(p, err); err != nil {
+			return false, err
+		}
+		key = key || i == 0 && p.Keyframe
 	}
-	if p.Width*p.Height > picture.MaxPixels || p.Keyframe && p.Width*p.Height == 0 {
-		return false, fmt.Errorf("%w: a picture of %dx%d", codec.ErrBitstream, p.Width, p.Height)
+	return key, nil
+}
+
+func sane(p bitstream.Picture, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", codec.ErrBitstream, err)
+	case p.Width*p.Height > picture.MaxPixels, p.Keyframe && p.Width*p.Height == 0:
+		return fmt.Errorf("%w: a picture of %dx%d", codec.ErrBitstream, p.Width, p.Height)
 	}
-	return p.Keyframe, nil
+	return nil
+}
+
+// vp9Frames yields the frames of a superframe (VP9 bitstream specification,
+// annex B), or the one that data is.
+func vp9Frames(data []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		marker := data[len(data)-1]
+		count, width := int(marker&7)+1, int(marker>>3&3)+1
+		index := len(data) - 2 - count*width
+		if marker>>5 != 6 || index < 0 || data[index] != marker {
+			yield(0, data)
+			return
+		}
+		rest, sizes := data[:index], data[index+1:]
+		for i := range count {
+			size := 0
+			for j := range width {
+				size |= int(sizes[i*width+j]) << (8 * j)
+			}
+			size = min(size, len(rest))
+			if size > 0 && !yield(i, rest[:size]) {
+				return
+			}
+			rest = rest[size:]
+		}
+	}
 }
 
 // take copies the picture out of the library.

@@ -5,6 +5,7 @@ package codectest
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/parley-rtc/parley/media"
@@ -21,8 +22,21 @@ type Scene struct {
 	noise         []byte    // added to the luma, modulo its length
 }
 
-// NewScene returns the same scene for the same size.
+var scenes sync.Map // by size
+
+// NewScene returns the same scene for the same size. It may be used by several
+// goroutines.
 func NewScene(width, height int) *Scene {
+	size := [2]int{width, height}
+	if s, ok := scenes.Load(size); ok {
+		return s.(*Scene)
+	}
+	s := newScene(width, height)
+	scenes.Store(size, s)
+	return s
+}
+
+func newScene(width, height int) *Scene {
 	s := &Scene{width: width, height: height, noise: make([]byte, 9973)}
 	r := rand.New(rand.NewPCG(uint64(width), uint64(height)))
 	for i := range s.noise {

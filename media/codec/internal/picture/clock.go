@@ -2,10 +2,13 @@ package picture
 
 import "time"
 
-// maxStep is what a pause between pictures counts as at most. libvpx 1.15 and
-// later dies of one of 71 minutes, and a rate control that saved up for an hour
-// would spend it on one picture.
-const maxStep = time.Second
+// A pause between pictures counts as a few of them at most, and never as more
+// than maxStep. libvpx 1.15 and later dies of one of 71 minutes, and a rate
+// control that saved up meanwhile would spend it all on one picture.
+const (
+	maxPause = 4 // pictures
+	maxStep  = time.Second
+)
 
 // Clock turns the timestamps of pictures into the time of an encoder, which
 // grows with each picture and has no long pauses. The zero value is not usable:
@@ -25,7 +28,7 @@ func (c *Clock) Next(timestamp time.Duration) (now, step time.Duration) {
 	step = c.Nominal
 	if c.count > 0 {
 		if d := timestamp - c.last; d > 0 {
-			step = min(d, maxStep)
+			step = min(d, maxStep, maxPause*c.usual())
 		}
 		c.now += step
 		c.mean += (step - c.mean) / time.Duration(min(c.count, window))
@@ -37,6 +40,16 @@ func (c *Clock) Next(timestamp time.Duration) (now, step time.Duration) {
 
 // window is over how many pictures the rate is averaged.
 const window = 8
+
+func (c *Clock) usual() time.Duration {
+	switch {
+	case c.count == 1:
+		return maxStep // nothing is usual yet
+	case c.mean == 0:
+		return c.Nominal
+	}
+	return c.mean
+}
 
 // Rate returns how many pictures a second came lately.
 func (c *Clock) Rate() float64 {

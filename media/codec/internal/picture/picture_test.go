@@ -60,10 +60,10 @@ func TestClock(t *testing.T) {
 	for _, step := range []struct{ timestamp, now, took time.Duration }{
 		{time.Hour, 0, 40 * time.Millisecond},
 		{time.Hour + 50*time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond},
-		{3 * time.Hour, 1050 * time.Millisecond, time.Second},                   // a long pause
-		{3 * time.Hour, 1090 * time.Millisecond, 40 * time.Millisecond},         // does not grow
-		{0, 1130 * time.Millisecond, 40 * time.Millisecond},                     // goes back
-		{10 * time.Millisecond, 1140 * time.Millisecond, 10 * time.Millisecond}, // and on
+		{3 * time.Hour, 250 * time.Millisecond, 200 * time.Millisecond},        // a long pause
+		{3 * time.Hour, 290 * time.Millisecond, 40 * time.Millisecond},         // does not grow
+		{0, 330 * time.Millisecond, 40 * time.Millisecond},                     // goes back
+		{10 * time.Millisecond, 340 * time.Millisecond, 10 * time.Millisecond}, // and on
 	} {
 		now, took := c.Next(step.timestamp)
 		require.Equal(t, step.now, now)
@@ -82,6 +82,22 @@ func TestClockFindsTheRateAtOnce(t *testing.T) {
 		c.Next(now)
 	}
 	require.InDelta(t, 25, c.Rate(), 0.3)
+}
+
+func TestClockGetsUsedToSlowPictures(t *testing.T) {
+	c := Clock{Nominal: time.Second / 30}
+	var now time.Duration
+	for range 30 {
+		now += time.Second / 30
+		c.Next(now)
+	}
+	for range 20 {
+		now += time.Second
+		c.Next(now)
+	}
+	_, step := c.Next(now + time.Second)
+	require.Equal(t, time.Second, step)
+	require.InDelta(t, 1, c.Rate(), 0.2)
 }
 
 func TestKeyframes(t *testing.T) {
