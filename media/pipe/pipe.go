@@ -239,22 +239,30 @@ func (p *Pipe) pump(d demuxer) error {
 			}
 			continue
 		}
-		good, err := s.push(u, &p.line, p.placer())
-		if err != nil {
-			if p.closed() {
-				return nil
-			}
-			err = p.problem(err)
-			p.log.Warn("a track ends", "codec", s.codec, "err", err)
-			s.finish(err)
-			if p.over() {
+		for part := range s.parts(u) {
+			if err := p.hand(s, part); err != nil {
 				return err
 			}
 		}
-		if good {
-			p.onOpen.Do(func() { close(p.opened) })
-		}
 	}
+}
+
+// hand gives a frame to its source. It fails when no source goes on.
+func (p *Pipe) hand(s *source, u unit) error {
+	good, err := s.push(u, &p.line, p.placer())
+	if good {
+		p.onOpen.Do(func() { close(p.opened) })
+	}
+	if err == nil || p.closed() {
+		return nil
+	}
+	err = p.problem(err)
+	p.log.Warn("a track ends", "codec", s.codec, "err", err)
+	s.finish(err)
+	if p.over() {
+		return err
+	}
+	return nil
 }
 
 // placer holds samples back until they are due, when the pipe is paced.

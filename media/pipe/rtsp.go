@@ -14,8 +14,8 @@ import (
 type RTSPOptions struct {
 	// Audio says what becomes of the camera's sound.
 	Audio RTSPAudio
-	// UDP lets the camera send by UDP, where packets are lost, instead of
-	// within the RTSP connection.
+	// UDP lets the camera send by UDP, where packets can be lost, even if it
+	// could send within the RTSP connection.
 	UDP bool
 	// Timeout is how long the camera may be silent, ten seconds by default.
 	Timeout time.Duration
@@ -79,15 +79,13 @@ func rtspCommand(address string, opts *RTSPOptions) (args []string, o *Options, 
 	if ffmpeg == "" {
 		ffmpeg = "ffmpeg"
 	}
-	transport := "tcp"
+	transport := []string{"-rtsp_flags", "prefer_tcp"}
 	if c.UDP {
-		transport = "udp"
+		transport = []string{"-rtsp_transport", "udp"}
 	}
-	args = []string{
-		ffmpeg, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning",
-		"-rtsp_transport", transport, "-timeout", strconv.FormatInt(timeout.Microseconds(), 10),
-		"-fflags", "nobuffer", "-analyzeduration", "3000000",
-	}
+	args = append([]string{ffmpeg, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning"}, transport...)
+	args = append(args, "-timeout", strconv.FormatInt(timeout.Microseconds(), 10),
+		"-fflags", "nobuffer", "-analyzeduration", "3000000")
 	args = append(args, c.Args...)
 	args = append(args, "-i", address, "-map", "0:v:0?")
 	switch c.Audio {

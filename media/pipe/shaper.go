@@ -78,7 +78,7 @@ func (s *shaper) shape(dst, data []byte, keyframe bool) ([]byte, error) {
 // nals copies an access unit in Annex B form.
 func (s *shaper) nals(dst, unit []byte) ([]byte, error) {
 	start, insert := len(dst), len(dst)
-	var key, own bool
+	var key, own, sliced bool
 	for nal := range bitstream.NALs(unit) {
 		kind, err := s.kind(nal)
 		if err != nil {
@@ -89,7 +89,13 @@ func (s *shaper) nals(dst, unit []byte) ([]byte, error) {
 			continue
 		case nalKey:
 			key = true
+			sliced = true
 		case nalSequence, nalSet:
+			if sliced && s.has(nal) {
+				// GStreamer repeats the sets before each slice of a key
+				// frame, where they would begin another picture.
+				continue
+			}
 			s.keep(nal, kind == nalSequence && !own)
 			own = own || kind == nalSequence
 		}
@@ -167,16 +173,20 @@ func (s *shaper) kind(nal []byte) (int, error) {
 	return nalOther, nil
 }
 
+// has reports whether a parameter set is known.
+func (s *shaper) has(nal []byte) bool {
+	return slices.ContainsFunc(s.sets, func(set []byte) bool { return bytes.Equal(set, nal) })
+}
+
 // keep notes a parameter set, after forgetting the others if it opens a group.
 func (s *shaper) keep(nal []byte, first bool) {
-	same := func(set []byte) bool { return bytes.Equal(set, nal) }
 	if first {
-		if len(s.sets) > 0 && same(s.sets[0]) {
+		if len(s.sets) > 0 && bytes.Equal(s.sets[0], nal) {
 			return // a group like the last: nothing changes unless a set does
 		}
 		s.sets = s.sets[:0]
 	}
-	if len(s.sets) >= maxSets || slices.ContainsFunc(s.sets, same) {
+	if len(s.sets) >= maxSets || s.has(nal) {
 		return
 	}
 	s.sets = append(s.sets, bytes.Clone(nal))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 	"time"
 
@@ -161,6 +162,25 @@ func (s *source) drop(n int) {
 	}
 	s.queue = s.queue[n:]
 	s.stats.Dropped += int64(n)
+}
+
+// parts cuts long packets of G.711, as containers have them, into such as RTP
+// usually carries.
+func (s *source) parts(u unit) iter.Seq[unit] {
+	return func(yield func(unit) bool) {
+		if s.codec == media.PCMU || s.codec == media.PCMA {
+			for len(u.data) > 2*g711Packet {
+				part := u
+				part.data = u.data[:g711Packet]
+				if !yield(part) {
+					return
+				}
+				u.data = u.data[g711Packet:]
+				u.at += g711Packet * time.Second / g711Rate
+			}
+		}
+		yield(u)
+	}
 }
 
 // push takes a frame from the stream. It tells whether the frame was good, and
