@@ -203,7 +203,7 @@ func TestAudioSourceToleratesUnsteadyTimestamps(t *testing.T) {
 	require.True(t, slices.Equal(sine(48000, 1, 0, 48000), enc.all()))
 }
 
-// A clock that starts again, or none at all: the samples count on.
+// A clock that starts again or was set, or none at all: the samples count on.
 func TestAudioSourceTimestampsOnlyGrow(t *testing.T) {
 	restarted := append(tone(48000, 1, 960, 5), tone(48000, 1, 960, 5)...)
 	for i := 8; i < 10; i++ { // and a gap on the clock that started again
@@ -213,7 +213,11 @@ func TestAudioSourceTimestampsOnlyGrow(t *testing.T) {
 	for i := range none {
 		none[i].Timestamp = 0
 	}
-	for name, pieces := range map[string][]media.AudioFrame{"restarted": restarted, "none": none} {
+	set := tone(48000, 1, 960, 10)
+	for i := 5; i < 10; i++ {
+		set[i].Timestamp += 48 * time.Hour
+	}
+	for name, pieces := range map[string][]media.AudioFrame{"restarted": restarted, "none": none, "set": set} {
 		samples := listen(t, media.NewAudioSource(newMicrophone(pieces...), &pcm{}, nil))
 		require.Len(t, samples, 10)
 		for i, s := range samples {
@@ -253,6 +257,7 @@ func TestAudioSourceRefusesImpossibleSound(t *testing.T) {
 		{media.AudioFrame{Rate: 48000, Channels: 65, Samples: make([]int16, 65)}, media.ErrFormat},
 		{media.AudioFrame{Rate: 48000, Channels: 2, Samples: make([]int16, 3)}, media.ErrSize},
 		{media.AudioFrame{Rate: 4000, Channels: 1, Samples: make([]int16, 4000*61)}, media.ErrSize},
+		{media.AudioFrame{Rate: 4000, Channels: 1, Samples: make([]int16, 4), Timestamp: math.MinInt64}, media.ErrTimestamp},
 	} {
 		_, err := media.NewAudioSource(newMicrophone(tc.frame), &pcm{}, nil).Next(t.Context())
 		var frameError *media.FrameError

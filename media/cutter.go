@@ -14,11 +14,16 @@ const (
 	maxRate     = 384000
 	maxChannels = 64
 	maxPiece    = time.Minute
+	maxTime     = 1 << 60 // 36 years, so that nothing overflows
 )
 
 // gapTolerance is how far a timestamp may be from where the last piece ended
-// without being a gap.
-const gapTolerance = 5 * time.Millisecond
+// without being a gap, and longestGap how far it may be for being one: beyond
+// that the clock was set.
+const (
+	gapTolerance = 5 * time.Millisecond
+	longestGap   = 24 * time.Hour
+)
 
 // cutter makes pieces of one length, rate and number of channels out of any.
 type cutter struct {
@@ -41,8 +46,8 @@ type cutter struct {
 	start   time.Duration
 	given   int // samples a channel given out since start
 
-	// behind is what to add to the reader's timestamps: its clock may have
-	// stepped back.
+	// behind is what to add to the reader's timestamps: its clock may have been
+	// set.
 	behind time.Duration
 
 	// The last piece's Captured, and where that was, in samples since start.
@@ -64,8 +69,8 @@ func timeSamples(d time.Duration, rate int) int {
 	return int(d/time.Second)*rate + int((d%time.Second*time.Duration(rate)+time.Second/2)/time.Second)
 }
 
-// Validate returns a [*FrameError] unless f has a rate and channels that sound
-// can have, and whole samples of all channels.
+// Validate returns a [*FrameError] unless f has a rate, channels and a timestamp
+// that sound can have, and whole samples of all channels.
 func (f *AudioFrame) Validate() error {
 	var err error
 	switch {
@@ -75,6 +80,8 @@ func (f *AudioFrame) Validate() error {
 		err = fmt.Errorf("%w: not a whole number of samples", ErrSize)
 	case f.Duration() > maxPiece:
 		err = fmt.Errorf("%w: longer than %v", ErrSize, maxPiece)
+	case f.Timestamp > maxTime || f.Timestamp < -maxTime:
+		err = fmt.Errorf("%w: %d ns", ErrTimestamp, f.Timestamp)
 	default:
 		return nil
 	}
@@ -115,7 +122,7 @@ func (c *cutter) follow(timestamp time.Duration) (again bool) {
 	}
 	gap := timestamp - c.inEnd
 	switch {
-	case gap < -gapTolerance: // the clock stepped back: count on
+	case gap < -gapTolerance || gap > longestGap: // the clock was set: count on
 		c.behind -= gap
 	case gap <= gapTolerance:
 	case gap < c.length:
