@@ -4,6 +4,8 @@ package v4l2_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -101,36 +103,75 @@ func TestFatalStreamingError(t *testing.T) {
 	requirePicture(t, luma(t, &f))
 }
 
-// removeVivid waits until nobody has a file of it open.
-func removeVivid(t *testing.T) {
+const vividDriver = "/sys/bus/platform/drivers/vivid/"
+
+// unplugAll takes all cameras away, whoever reads them.
+func unplugAll(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		return exec.CommandContext(context.WithoutCancel(t.Context()), "modprobe", "-r", "vivid").Run() == nil
-	}, 60*time.Second, 50*time.Millisecond)
+	require.NoError(t, os.WriteFile(vividDriver+"unbind", []byte("vivid.0"), 0))
 }
 
-func loadVivid(t *testing.T) {
+func plugAll(t *testing.T) {
 	t.Helper()
-	run(t, "modprobe", "vivid", "n_devs=3", "node_types=0x1,0x1,0x1", "num_inputs=1,1,1", "input_types=0x0,0x0,0x0",
-		"multiplanar=1,1,2")
+	require.NoError(t, os.WriteFile(vividDriver+"bind", []byte("vivid.0"), 0))
 }
 
 func TestUnplugInMidCapture(t *testing.T) {
-	t.Cleanup(func() { removeVivid(t); loadVivid(t) })
 	for _, camera := range []struct{ id, path string }{{camera0, "/dev/video0"}, {mplane, "/dev/video2"}} {
 		c := openCamera(t, camera.id, v4l2.Options{Width: 320, Height: 180})
 		var f media.VideoFrame
 		read(t, c, &f)
-		set(t, camera.path, "disconnect=1")
+		set(t, camera.path, "disconnect=1") // until its last user is gone
 		var err error
 		for err == nil {
 			err = c.ReadFrame(t.Context(), &f)
 		}
 		require.ErrorIs(t, err, v4l2.ErrUnplugged)
+		require.ErrorIs(t, c.ReadFrame(t.Context(), &f), v4l2.ErrUnplugged)
 		require.NoError(t, c.Close())
 	}
-	_, err := v4l2.Open(t.Context(), "/dev/video0", v4l2.Options{})
+}
+
+func TestDeviceThatIsGone(t *testing.T) {
+	held, err := os.OpenFile("/dev/video0", os.O_RDWR, 0)
+	require.NoError(t, err)
+	set(t, "/dev/video0", "disconnect=1")
+	_, err = v4l2.Open(t.Context(), "/dev/video0", v4l2.Options{})
 	require.ErrorIs(t, err, v4l2.ErrUnplugged)
+	all, err := v4l2.Devices()
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	require.NotEqual(t, camera0, all[0].ID)
+	require.NoError(t, held.Close())
+	openCamera(t, camera0, v4l2.Options{})
+}
+
+// readUntilBack reads on until the camera was away and gives pictures again.
+func readUntilBack(ctx context.Context, c *v4l2.Camera) <-chan error {
+	back := make(chan error)
+	go func() {
+		var f media.VideoFrame
+		for {
+			err := c.ReadFrame(ctx, &f)
+			if err == nil && c.Stats().Reopened > 0 {
+				err = checkFrame(&f)
+				back <- err
+				return
+			}
+			if err != nil {
+				back <- err
+				return
+			}
+		}
+	}()
+	return back
+}
+
+func checkFrame(f *media.VideoFrame) error {
+	if f.Format != media.UYVY || f.Width != 320 || f.Height != 180 {
+		return fmt.Errorf("%s of %dx%d", f.Format, f.Width, f.Height)
+	}
+	return nil
 }
 
 func TestReopenAfterUnplug(t *testing.T) {
@@ -138,34 +179,58 @@ func TestReopenAfterUnplug(t *testing.T) {
 	var f media.VideoFrame
 	read(t, c, &f)
 	before := f.Timestamp
-
-	type result struct {
-		frame media.VideoFrame
-		err   error
-	}
-	back := make(chan result)
 	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
-	set(t, "/dev/video1", "disconnect=1")
-	go func() { // the reader just goes on reading
-		var r result
-		for r.err == nil && c.Stats().Reopened == 0 {
-			r.err = c.ReadFrame(ctx, &r.frame)
-		}
-		back <- r
-	}()
+	back := readUntilBack(ctx, c)
+	unplugAll(t)
 	require.Eventually(t, func() bool { return c.Stats().Away != nil }, 30*time.Second, 10*time.Millisecond)
 	require.ErrorIs(t, c.Stats().Away, v4l2.ErrUnplugged)
-	removeVivid(t)
-	loadVivid(t)
-	r := <-back
-	require.NoError(t, r.err)
-	require.Equal(t, media.UYVY, r.frame.Format)
-	require.Equal(t, []int{320, 180}, []int{r.frame.Width, r.frame.Height})
-	require.Greater(t, r.frame.Timestamp, before)
-	requirePicture(t, luma(t, &r.frame))
-	require.Equal(t, camera1, c.Device().ID)
+	require.ErrorIs(t, c.Reconfigure(t.Context(), v4l2.Options{}), v4l2.ErrUnplugged)
+	_, err := v4l2.Open(t.Context(), camera1, v4l2.Options{})
+	require.ErrorIs(t, err, v4l2.ErrNotFound)
+	plugAll(t)
+	require.NoError(t, <-back)
 	require.NoError(t, c.Stats().Away)
+	require.Equal(t, camera1, c.Device().ID)
+	read(t, c, &f)
+	require.Greater(t, f.Timestamp, before)
+	requirePicture(t, luma(t, &f))
+}
+
+// TestReopenAfterTheDriverCameBack takes the driver itself away.
+func TestReopenAfterTheDriverCameBack(t *testing.T) {
+	c := openCamera(t, camera1, v4l2.Options{Width: 320, Height: 180, Format: "UYVY", Reopen: true})
+	var f media.VideoFrame
+	read(t, c, &f)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
+	defer cancel()
+	back := readUntilBack(ctx, c)
+	unplugAll(t)
+	require.Eventually(t, func() bool { return c.Stats().Away != nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { // the camera may look for its device just now
+		return exec.CommandContext(t.Context(), "modprobe", "-r", "vivid").Run() == nil
+	}, 60*time.Second, 50*time.Millisecond)
+	run(t, "modprobe", "vivid", "n_devs=3", "node_types=0x1,0x1,0x1", "num_inputs=1,1,1", "input_types=0x0,0x0,0x0",
+		"multiplanar=1,1,2")
+	require.NoError(t, <-back)
+	require.Equal(t, camera1, c.Device().ID)
+}
+
+func TestCloseWhileTheCameraIsAway(t *testing.T) {
+	c := openCamera(t, camera0, v4l2.Options{Reopen: true})
+	done := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			err = c.ReadFrame(context.Background(), new(media.VideoFrame))
+		}
+		done <- err
+	}()
+	unplugAll(t)
+	defer plugAll(t)
+	require.Eventually(t, func() bool { return c.Stats().Away != nil }, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, c.Close())
+	require.Equal(t, io.EOF, <-done)
 }
 
 func TestWatchTellsOfPlugging(t *testing.T) {
@@ -187,7 +252,6 @@ func TestWatchTellsOfPlugging(t *testing.T) {
 		for !ids[camera0] || !ids[camera1] || !ids[mplane] {
 			event, ok := <-seen
 			require.True(t, ok, "%v", ids)
-			t.Log(event.Added, event.Device)
 			if event.Device.Driver != "vivid" {
 				continue
 			}
@@ -197,9 +261,9 @@ func TestWatchTellsOfPlugging(t *testing.T) {
 		}
 	}
 	expect(true)
-	removeVivid(t)
+	unplugAll(t)
 	expect(false)
-	loadVivid(t)
+	plugAll(t)
 	expect(true)
 	cancel()
 	for range seen {
