@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/engine"
+	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/signaling"
 )
 
@@ -235,7 +236,10 @@ func (r *Room) look() {
 		r.reconnecting = l.re.cause()
 		r.timeline.Append(Reconnecting{r.reconnecting})
 		l.re.since, l.re.attempts = time.Now(), 0
-		l.re.deadline = r.after(l.timeout, r.giveUp)
+		if l.re.mediaDown {
+			l.re.since = l.re.since.Add(-rtc.Silence) // it was down before we knew
+		}
+		l.re.deadline = r.after(l.timeout-time.Since(l.re.since), r.giveUp)
 	case !down && r.state == StateReconnecting:
 		r.state, r.reconnecting = StateConnected, nil
 		l.re.deadline.Stop()

@@ -20,6 +20,10 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
+// Silence is how long a connection hears nothing before State says that it is
+// disconnected.
+const Silence = iceDisconnected
+
 // Config says how the peer connections of one API are built. The zero value
 // is the tuned default.
 type Config struct {
