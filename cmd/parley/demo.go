@@ -113,21 +113,13 @@ func openMedia(flag, path string, kind media.Kind, loop bool) (media.Source, err
 	if path == "" {
 		return nil, nil
 	}
-	src, err := openFile(flag, path, &file.Options{Loop: loop})
+	src, err := file.Open(path, &file.Options{Loop: loop})
 	if err != nil {
-		return nil, err
+		return nil, usagef("--%s: %w", flag, err)
 	}
 	if got := src.Codec(); got.Kind() != kind {
 		_ = src.Close() // it was only read
 		return nil, usagef("--%s %s: it holds %s, which is %s; pass it with --%s", flag, path, got, got.Kind(), got.Kind())
-	}
-	return src, nil
-}
-
-func openFile(flag, path string, opts *file.Options) (*file.Source, error) {
-	src, err := file.Open(path, opts)
-	if err != nil {
-		return nil, usagef("--%s: %w", flag, err)
 	}
 	return src, nil
 }

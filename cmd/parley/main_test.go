@@ -36,8 +36,9 @@ type process struct {
 	done   chan struct{}
 }
 
-// patience bounds a run: a command that hangs is killed and fails its test.
-const patience = 30 * time.Second
+// patience bounds a run: a command that hangs is killed and fails its test. The
+// tests in slow machines have more.
+var patience = 30 * time.Second
 
 func parleyCommand(t *testing.T, env []string, args ...string) *process {
 	t.Helper()

@@ -60,7 +60,7 @@ func newPublish() *cobra.Command {
 
 func (p *publishFlags) run(cmd *cobra.Command) error {
 	if p.list {
-		return listDevices(cmd.OutOrStdout(), p.json)
+		return listDevices(cmd.Context(), cmd.OutOrStdout(), p.json)
 	}
 	if _, err := settle(cmd, roomSettings); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (p *publishFlags) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
 	c := &sending{talk: cmd.ErrOrStderr(), url: p.url}
 	defer c.stop()
-	if err := c.open(ctx, specs, &openOptions{loop: p.loop, reopen: p.reopen, logger: opts.Logger}); err != nil {
+	if err := c.open(ctx, specs, &openOptions{loop: p.loop, reopen: p.reopen, logger: opts.Logger, names: map[string]bool{}}); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -117,18 +117,21 @@ func (c *sending) open(ctx context.Context, specs []*spec, opts *openOptions) er
 		if err := s.check(); err != nil {
 			return err
 		}
+		opts.names[s.name] = true
 	}
 	for _, s := range specs {
-		t, err := s.open(ctx, opts)
+		list, err := s.open(ctx, opts)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return errors.New("interrupted while opening " + s.String())
 		case err != nil:
 			return err
 		}
-		c.tracks = append(c.tracks, &sent{opened: t})
-		if t.granted != "" {
-			fmt.Fprintf(c.talk, "%s: %s\n", plain(s.name), plain(t.granted))
+		for _, o := range list {
+			c.tracks = append(c.tracks, &sent{opened: o})
+		}
+		if granted := list[0].granted; granted != "" {
+			fmt.Fprintf(c.talk, "%s: %s\n", plain(list[0].track.Name()), plain(granted))
 		}
 	}
 	return nil
@@ -137,7 +140,7 @@ func (c *sending) open(ctx context.Context, specs []*spec, opts *openOptions) er
 // stop ends all sources.
 func (c *sending) stop() {
 	for _, t := range c.tracks {
-		t.track.Stop()
+		t.stop()
 	}
 }
 
@@ -171,7 +174,7 @@ func (c *sending) publish(ctx context.Context, me *parley.LocalParticipant, t *s
 	joining, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	var err error
-	t.pub, err = me.PublishTrack(joining, t.track, &parley.PublishOptions{Priority: t.spec.priority, Name: t.spec.name})
+	t.pub, err = me.PublishTrack(joining, t.track, &parley.PublishOptions{Priority: t.spec.priority})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errors.New("interrupted while publishing")
@@ -208,9 +211,14 @@ func (c *sending) hold(ctx context.Context) error {
 			if !ok {
 				events = nil
 			}
-			if s, ok := ev.(parley.LocalTrackStopped); ok {
-				c.stopped(s)
+			switch ev := ev.(type) {
+			case parley.LocalTrackStopped:
+				c.stopped(ev)
 				running--
+			case parley.LocalTrackMuted:
+				fmt.Fprintf(c.talk, "%s: nothing comes from the source\n", plain(ev.Publication.TrackName()))
+			case parley.LocalTrackUnmuted:
+				fmt.Fprintf(c.talk, "%s: the source goes on\n", plain(ev.Publication.TrackName()))
 			}
 		}
 	}
@@ -233,9 +241,9 @@ func (c *sending) stopped(ev parley.LocalTrackStopped) {
 		if t.pub == ev.Publication {
 			t.err = ev.Err
 			if ev.Err == nil {
-				fmt.Fprintf(c.talk, "%s: the source has ended\n", plain(t.spec.name))
+				fmt.Fprintf(c.talk, "%s: the source has ended\n", plain(t.track.Name()))
 			} else {
-				fmt.Fprintf(c.talk, "%s: the source has ended: %s\n", plain(t.spec.name), oneLine(ev.Err))
+				fmt.Fprintf(c.talk, "%s: the source has ended: %s\n", plain(t.track.Name()), oneLine(ev.Err))
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func (c *sending) progress() {
 // line is the last second of a track.
 func (t *sent) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[%s %s", plain(t.spec.name), t.track.Codec())
+	fmt.Fprintf(&b, "[%s %s", plain(t.track.Name()), t.track.Codec())
 	if w, h := t.dimensions(); w > 0 {
 		fmt.Fprintf(&b, " %dx%d", w, h)
 	}
@@ -82,7 +82,7 @@ func (t *sent) line() string {
 	}
 	if t.track.IsStopped() {
 		b.WriteString(" ended")
-	} else if !t.track.IsEnabled() {
+	} else if t.track.IsMuted() {
 		b.WriteString(" muted")
 	}
 	b.WriteString("]")
@@ -147,7 +147,7 @@ func (c *sending) summary(total time.Duration) publishSummary {
 	seconds := time.Since(c.began).Seconds()
 	for _, t := range c.tracks {
 		one := sentTrack{
-			Name: t.spec.name, Source: t.spec.String(), Granted: t.granted, Kind: string(t.track.Kind()), Codec: string(t.track.Codec()),
+			Name: t.track.Name(), Source: t.spec.String(), Granted: t.granted, Kind: string(t.track.Kind()), Codec: string(t.track.Codec()),
 			FramesSent: t.total.Samples, PacketsSent: t.total.Packets, BytesSent: t.total.Bytes, PacketsLost: t.total.Lost,
 			PacketsResent: t.total.Resent, KeyframeRequests: t.total.Keyframes,
 		}

@@ -43,6 +43,7 @@ type spec struct {
 	codec         media.Codec
 	format        string
 	given         map[string]bool // the settings it has
+	used          bool            // a track has the name
 }
 
 // String is how the source stands on the command line, without a password.
@@ -71,8 +72,8 @@ var sourceSettings = []setting{
 	{"fps", "RATE", "so many pictures a second; for raw H.264 and H.265, which do not say", []string{fromCamera, fromScreen, fromFile, fromExec}, setRate, false},
 	{"bitrate", "BITS", "bits a second of pictures, as in 1.5M", []string{fromCamera, fromScreen}, setBitrate, false},
 	{"audio-bitrate", "BITS", "bits a second of sound, as in 32k", []string{fromMic}, setBitrate, false},
-	{"codec", "CODEC", "what pictures are encoded as, vp8 or h264; what --rtp carries", []string{fromCamera, fromScreen, fromRTP}, setCodec, false},
-	{"format", "FORMAT", "what --exec prints", []string{fromExec}, setFormat, false},
+	{"codec", "CODEC", "what pictures are encoded as, vp8, vp9 or h264; what --rtp carries", []string{fromCamera, fromScreen, fromRTP}, setCodec, false},
+	{"format", "FORMAT", "what --exec prints, where that is not to be found out", []string{fromExec}, setFormat, false},
 }
 
 // sourceFlags keep the sources and their settings in the order of the command

@@ -28,8 +28,8 @@ func sources(t *testing.T, args ...string) ([]*spec, error) {
 	return all, err
 }
 
-// one leaves out what a table need not say.
-func one(s *spec) spec {
+// bare leaves out what a table need not say.
+func bare(s *spec) spec {
 	c := *s
 	c.given = nil
 	return c
@@ -103,7 +103,7 @@ func TestSettingsFindTheirSources(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, got, len(c.want))
 			for i, s := range got {
-				require.Equal(t, c.want[i], one(s))
+				require.Equal(t, c.want[i], bare(s))
 			}
 		})
 	}
