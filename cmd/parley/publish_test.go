@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/roomtest"
 	"github.com/parley-rtc/parley/signaling/accesstoken"
+	"github.com/pion/rtp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -220,6 +224,79 @@ func TestPublishIsRefused(t *testing.T) {
 	require.Contains(t, stderr, "publishing --file test: publishing track thermal: ")
 }
 
+// A program that prints several tracks is one source; it ends with the command.
+func TestPublishWhatAProgramPrints(t *testing.T) {
+	t.Parallel()
+	srv := roomtest.NewServer(t)
+	operator := operate(t, srv)
+	events := operator.Events()
+	h264, opus := clipFile(t, media.H264), clipFile(t, media.Opus)
+	p := parleyStart(t, lab(srv, "robot"), "publish", "--json", "--reopen",
+		"--exec", "cat "+h264, "--format", "h264", "--name", "front", "--fps", "25",
+		"--exec", "cat '"+opus+"'; sleep 60", "--format", "opus")
+	names := map[string]parley.Kind{}
+	for len(names) < 2 {
+		pub := roomtest.Next[parley.TrackPublished](t, events).Publication
+		names[pub.TrackName()] = pub.Kind()
+	}
+	require.Equal(t, map[string]parley.Kind{"front": parley.KindVideo, "exec": parley.KindAudio}, names)
+	p.until("[front H264 ")
+	p.until("[front H264 ") // again and again
+	require.Zero(t, p.stop(syscall.SIGINT), "%s", &p.stderr)
+	r := report[publishReport](t, p.stdout.String())
+	require.Equal(t, "H264", r.Tracks[0].Codec)
+	require.Equal(t, "opus", r.Tracks[1].Codec)
+}
+
+// RTP of another program, on a port of this machine.
+func TestPublishRTP(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	srv := roomtest.NewServer(t)
+	p := parleyStart(t, lab(srv, "robot"), "publish", "--json", "--rtp", port, "--codec", "pcmu")
+	conn, err := net.Dial("udp", port)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for n := uint16(0); ctx.Err() == nil; n++ {
+			pkt := rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: n, Timestamp: 160 * uint32(n), SSRC: 7}, Payload: make([]byte, 160)}
+			data, err := pkt.Marshal()
+			if err == nil {
+				_, _ = conn.Write(data) // nobody may listen yet
+			}
+			<-tick.C
+		}
+	}()
+	defer func() {
+		cancel()
+		<-done
+		_ = conn.Close()
+	}()
+	require.Regexp(t, `^\d+ fps \d+ kbit/s`, p.until("[rtp PCMU "))
+	require.Zero(t, p.stop(syscall.SIGINT), "%s", &p.stderr)
+	require.Greater(t, report[publishReport](t, p.stdout.String()).Tracks[0].FramesSent, int64(10))
+}
+
+// freePort is an address where nobody listens, nor on the port after it.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for {
+		a, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		at := a.LocalAddr().(*net.UDPAddr)
+		b, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", at.Port+1))
+		require.NoError(t, a.Close())
+		if err == nil {
+			require.NoError(t, b.Close())
+			return at.String()
+		}
+	}
+}
+
 // Whatever is wrong with what is to be published: one line that names what
 // would be right.
 func TestPublishBadInput(t *testing.T) {
@@ -255,6 +332,10 @@ func TestPublishBadInput(t *testing.T) {
 		{"--exec true", []string{"--exec true", "nothing to play"}},
 		{"--exec false", []string{"--exec false", "exit status 1"}},
 		{"--exec no-such-program --format h264", []string{"--exec no-such-program", "not found"}},
+		{"--rtp 203.0.113.7:5004 --codec h264", []string{"--rtp 203.0.113.7:5004", "assign"}},
+		{"--rtp camera.local:5004 --codec h264", []string{"--rtp camera.local:5004"}},
+		{"--camera no-such-camera", []string{"--camera no-such-camera", "no such device"}},
+		{"--screen=:4242", []string{"--screen :4242", "cannot open the display"}},
 		{"--exec true --format mp4", []string{"--format mp4", "h264", "matroska"}},
 		{"--rtp 127.0.0.1:5004", []string{"--rtp", "--codec", "h264"}},
 		{"--rtp 5004 --codec h264", []string{"--rtp 5004", "127.0.0.1:5004"}},

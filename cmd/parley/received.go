@@ -17,6 +17,7 @@ type remoteTrack interface {
 	parley.RemoteTrack
 	Codec() media.Codec
 	Attach(media.Sink) error
+	Detach(media.Sink) error
 	Stats() parley.TrackStats
 }
 
@@ -26,12 +27,14 @@ type received struct {
 	who   string
 	name  string
 	ended bool
+	plays bool // it was given to the player
 
 	first   time.Duration // from the call to join on, until it began
 	samples atomic.Int64
 	size    atomic.Pointer[[2]int]
 
 	last, since counts
+	played      played
 }
 
 // counts are what arrived of a track.
@@ -67,10 +70,34 @@ func (c *receiving) started(t remoteTrack) {
 	if c.files != nil {
 		return // which gets the track from its beginning, and shows us all
 	}
+	c.play(r)
 	if err := t.Attach(r); err != nil {
-		fmt.Fprintf(c.talk, "%s/%s: %s\n", plain(r.who), plain(r.name), oneLine(err))
+		fmt.Fprintf(c.talk, "%s: %s\n", r, oneLine(err))
 	}
 }
+
+// play lets a track be heard or seen, if that was asked for.
+func (c *receiving) play(r *received) {
+	if r.plays || r.ended {
+		return
+	}
+	r.plays = true
+	if err := c.stage.add(r); err != nil {
+		fmt.Fprintf(c.talk, "%s: not played: %s\n", r, oneLine(err))
+	}
+}
+
+// playRecorded plays what the recording has begun with.
+func (c *receiving) playRecorded() {
+	for _, r := range c.tracks {
+		if r.samples.Load() > 0 {
+			c.play(r)
+		}
+	}
+}
+
+// String is whose track it is, and its name.
+func (r *received) String() string { return plain(r.who) + "/" + plain(r.name) }
 
 // recorded counts a sample that is being recorded. It is called on any goroutine.
 func (c *receiving) recorded(t parley.RemoteTrack, s media.Sample) {
@@ -79,7 +106,17 @@ func (c *receiving) recorded(t parley.RemoteTrack, s media.Sample) {
 	for _, r := range c.tracks {
 		if r.track == t {
 			_ = r.WriteSample(s) // counting does not fail
+			if r.samples.Load() == 1 {
+				poke(c.attached)
+			}
 		}
+	}
+}
+
+func poke(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
 
@@ -94,6 +131,7 @@ func (c *receiving) measure() {
 			r.measure()
 		}
 	}
+	c.stage.measure(c.tracks)
 }
 
 // progress prints how the last second went, on one line.
@@ -118,8 +156,8 @@ func (r *received) line() string {
 	if all := r.since.Packets + r.since.Lost; all > 0 {
 		loss = 100 * float64(r.since.Lost) / float64(all)
 	}
-	return fmt.Sprintf("[%s/%s %s%s %d fps %d kbit/s loss %.1f %%]", plain(r.who), plain(r.name), r.track.Codec(), size,
-		r.since.samples, r.since.Bytes*8/1000, loss)
+	return fmt.Sprintf("[%s %s%s %d fps %d kbit/s loss %.1f %%%s]", r, r.track.Codec(), size,
+		r.since.samples, r.since.Bytes*8/1000, loss, r.played.line())
 }
 
 // watchSummary is what became of it all, for scripts too.
@@ -148,6 +186,7 @@ type receivedTrack struct {
 	PacketsReceived int64   `json:"packets_received"`
 	PacketsLost     int64   `json:"packets_lost"`
 	BytesReceived   int64   `json:"bytes_received"`
+	Played          *played `json:"played,omitempty"`
 }
 
 func (c *receiving) summary() watchSummary {
@@ -162,6 +201,9 @@ func (c *receiving) summary() watchSummary {
 		}
 		if wh := r.size.Load(); wh != nil {
 			one.Width, one.Height = wh[0], wh[1]
+		}
+		if r.played.Kind != "" {
+			one.Played = &r.played
 		}
 		s.Tracks = append(s.Tracks, one)
 	}
@@ -190,6 +232,9 @@ func (s *watchSummary) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s/%s (%s%s)  frames %d, first after %.1f ms, packets %d, lost %d, %d bytes\n", plain(t.Participant), plain(t.Name),
 			t.Codec, size, t.FramesReceived, t.FirstFrameMS, t.PacketsReceived, t.PacketsLost, t.BytesReceived)
+		if t.Played != nil {
+			fmt.Fprintf(w, "  played:%s\n", t.Played.line())
+		}
 	}
 	for _, path := range s.Recordings {
 		fmt.Fprintf(w, "recorded %s\n", path)

@@ -22,6 +22,7 @@ var errNothingReceived = errors.New("nothing was received")
 // watchFlags are those of parley watch.
 type watchFlags struct {
 	roomFlags
+	playFlags
 	dir          string
 	tracks, from []string
 	json         bool
@@ -33,9 +34,10 @@ func newWatch() *cobra.Command {
 		Use:   "watch --room ROOM",
 		Short: "Receive what is in a room: see and hear it, record it, measure it",
 		Long: "Subscribes to what others publish and prints once a second how each track arrives. Records it with\n" +
-			"--record. It ends with the room, after --duration, or by Ctrl-C. The exit status is 0 only if media\n" +
-			"really arrived.",
-		Example: "  parley watch --room lab --record ./recordings\n" +
+			"--record; with --play it is heard, and seen in a window where there is a display. It ends with the room,\n" +
+			"with its window, after --duration, or by Ctrl-C. The exit status is 0 only if media really arrived.",
+		Example: "  parley watch --room lab --play\n" +
+			"  parley watch --room lab --record ./recordings\n" +
 			"  parley watch --room lab --from robot --track front",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.run(cmd) },
@@ -43,10 +45,11 @@ func newWatch() *cobra.Command {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&w.dir, "record", "", "record what is received into this directory")
+	w.playFlags.register(cmd)
 	f.StringArrayVar(&w.tracks, "track", nil, "subscribe only to tracks of this name; may be given several times")
 	f.StringArrayVar(&w.from, "from", nil, "subscribe only to what this participant publishes; may be given several times")
 	f.BoolVar(&w.json, "json", false, "print the summary as JSON on the standard output")
-	w.register(cmd)
+	w.roomFlags.register(cmd)
 	return cmd
 }
 
@@ -62,8 +65,13 @@ func (w *watchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	opts.ManualSubscribe = len(w.tracks)+len(w.from) > 0
-	c := &receiving{flags: w, talk: cmd.ErrOrStderr(), began: time.Now()}
+	c := &receiving{flags: w, talk: cmd.ErrOrStderr(), attached: make(chan struct{}, 1)}
+	if c.stage, err = w.open(w.room, opts.Logger); err != nil {
+		return err
+	}
+	defer c.stage.close()
 	ctx := cmd.Context()
+	c.began = time.Now()
 	if c.room, err = w.connect(ctx, opts); err != nil {
 		return err
 	}
@@ -99,8 +107,11 @@ type receiving struct {
 	join  time.Duration
 	began time.Time
 	files *recording.Room
+	stage *stage
 	wg    sync.WaitGroup
 	trip  time.Duration
+
+	attached chan struct{} // one slot: the recording has a new track
 
 	mu     sync.Mutex
 	tracks []*received // in the order in which they came; changed by run alone
@@ -128,8 +139,16 @@ func (c *receiving) run(ctx context.Context) error {
 		case <-ctx.Done():
 			c.measure()
 			return c.leave(events, nil)
+		case <-c.stage.closed:
+			c.measure()
+			return c.leave(events, nil)
+		case <-c.stage.silent:
+			c.measure()
+			return c.leave(events, errNoSpeaker)
 		case <-ticker.C:
 			c.progress()
+		case <-c.attached:
+			c.playRecorded()
 		case ev, ok := <-events:
 			if !ok {
 				return c.leave(nil, c.room.Err())
@@ -142,6 +161,7 @@ func (c *receiving) run(ctx context.Context) error {
 // leave ends the room, and completes the files with everything that came.
 func (c *receiving) leave(events <-chan parley.Event, err error) error {
 	c.room.Disconnect()
+	err = errors.Join(err, c.stage.close())
 	if events != nil {
 		for ev := range events {
 			if c.files != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/binary"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,6 +25,12 @@ type watchReport struct {
 		FirstFrameMS   float64 `json:"first_frame_ms"`
 		FramesReceived int64   `json:"frames_received"`
 		PacketsLost    *int64  `json:"packets_lost"`
+		Played         *struct {
+			Kind     string  `json:"kind"`
+			PlayedMS float64 `json:"played_ms"`
+			Shown    int64   `json:"shown"`
+			Failed   int64   `json:"failed"`
+		} `json:"played"`
 	} `json:"tracks"`
 	Recordings []string `json:"recordings"`
 	Error      string   `json:"error"`
@@ -114,4 +122,69 @@ func TestWatchTellsWhyTheRoomEnded(t *testing.T) {
 	require.Equal(t, exitFailed, w.wait())
 	require.Contains(t, w.stderr.String(), "53118")
 	require.Contains(t, w.stdout.String(), "robot/front (VP8 320x240)")
+}
+
+// What is received is decoded, mixed and played, here into a file, with a
+// recording beside it and without.
+func TestWatchPlays(t *testing.T) {
+	t.Parallel()
+	for what, more := range map[string][]string{"alone": nil, "recorded": {"--record", t.TempDir()}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			srv := roomtest.NewServer(t)
+			aRobot(t, srv, "robot")
+			mix := filepath.Join(t.TempDir(), "mix.wav")
+			w := parleyStart(t, append(lab(srv, "eye"), "DISPLAY="), append([]string{"watch", "--json", "--speaker", mix}, more...)...)
+			for range 3 {
+				require.Regexp(t, ` delay \d+ ms concealed \d+ ms\]`, w.until("[robot/mic opus "))
+			}
+			require.Zero(t, w.stop(syscall.SIGINT), "%s", &w.stderr)
+			played := 0.0
+			for _, one := range report[watchReport](t, w.stdout.String()).Tracks {
+				if one.Name == "mic" {
+					require.NotNil(t, one.Played)
+					require.Zero(t, one.Played.Failed)
+					played = one.Played.PlayedMS
+				} else {
+					require.Nil(t, one.Played, "there is no window")
+				}
+			}
+			require.Greater(t, played, 1000.0)
+			data, err := os.ReadFile(mix)
+			require.NoError(t, err)
+			loud := 0
+			for i := 44; i+1 < len(data); i += 2 {
+				if v := int16(binary.LittleEndian.Uint16(data[i:])); v > 1000 || v < -1000 {
+					loud++
+				}
+			}
+			require.Greater(t, loud, 48000, "a second of two channels is louder than noise half of the time")
+		})
+	}
+}
+
+// What is wrong with where it is to be seen or heard is told in one line.
+func TestWatchBadInput(t *testing.T) {
+	env := []string{"PARLEY_URL=ws://127.0.0.1:1/signaling", "PARLEY_TOKEN=t", "DISPLAY="}
+	for args, want := range map[string][]string{
+		"--window --no-window":      {"--window", "--no-window"},
+		"--window":                  {"--window", "DISPLAY"},
+		"--speaker /no/such/a.wav":  {"--play", "/no/such/a.wav"},
+		"--duration -1s":            {"--duration", "negative"},
+		"front":                     {"front", "--help"},
+		"--record " + os.DevNull:    {"refused"},
+		"--identity a --token t":    {"exclude"},
+		"--log-level loud --play=0": {"loud"},
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, status := parleyRun(t, env, append([]string{"watch"}, strings.Fields(args)...)...)
+			require.NotZero(t, status)
+			require.Empty(t, stdout)
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+			for _, w := range want {
+				require.Contains(t, stderr, w)
+			}
+		})
+	}
 }
