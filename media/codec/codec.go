@@ -66,8 +66,8 @@ type VideoOptions struct {
 	// those of a new size; anything else is at least 100 ms.
 	KeyframeInterval time.Duration
 	// Threads is how many threads to encode with: 1 to 4. By default there is
-	// one up to 1280x720, two from there and four from 1920x1080, but no more
-	// than the processors that Go uses.
+	// one below 1280x720, two from there and four from 1920x1080, but no more
+	// than half the processors that Go uses.
 	Threads int
 	// Speed trades quality for time: from 1, the slowest, to 16. The default
 	// and what the steps mean are the codec's own.

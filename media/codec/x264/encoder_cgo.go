@@ -50,6 +50,7 @@ static int encoder_open(encoder *e, const char *preset, int width, int height, i
 	p->b_annexb = 1;
 	p->b_repeat_headers = 1;
 	p->b_aud = 0;
+	if (p->i_frame_reference > 3) p->i_frame_reference = 3; // more raise the level
 	p->i_keyint_max = X264_KEYINT_MAX_INFINITE;
 	p->i_scenecut_threshold = 0;
 	p->rc.i_rc_method = X264_RC_ABR;

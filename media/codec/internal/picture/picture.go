@@ -72,7 +72,9 @@ func Copy(dst []byte, dstStride int, src []byte, srcStride, width, height int) {
 	}
 }
 
-// Threads returns how many threads to encode pictures of the size with.
+// Threads returns how many threads to encode pictures of the size with, by
+// default no more than half the processors: those of libvpx wait for each other
+// in loops, and on a busy machine most of their time goes there.
 func Threads(wanted, width, height int) int {
 	if wanted > 0 {
 		return wanted
@@ -84,7 +86,7 @@ func Threads(wanted, width, height int) int {
 	case pixels >= 1280*720:
 		n = 2
 	}
-	return min(n, runtime.GOMAXPROCS(0))
+	return max(1, min(n, runtime.GOMAXPROCS(0)/2))
 }
 
 // Gate keeps a decoder from samples whose references are missing. The zero

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -133,4 +134,16 @@ func TestGate(t *testing.T) {
 	require.True(t, admit(true, 0))
 	g.Shut()
 	require.False(t, admit(false, 0))
+}
+
+func TestThreads(t *testing.T) {
+	require.Equal(t, 3, Threads(3, 16, 16))
+	require.Equal(t, 1, Threads(0, 640, 480))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	require.Equal(t, 2, Threads(0, 1280, 720))
+	require.Equal(t, 4, Threads(0, 1920, 1080))
+	runtime.GOMAXPROCS(2)
+	require.Equal(t, 1, Threads(0, 1920, 1080))
+	runtime.GOMAXPROCS(1)
+	require.Equal(t, 1, Threads(0, 1920, 1080))
 }
