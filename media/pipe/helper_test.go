@@ -51,10 +51,10 @@ func command(t *testing.T, program string, o pipe.Options, args ...string) (*pip
 func clip(t *testing.T, codec media.Codec) string {
 	t.Helper()
 	name, data := testclips.File(codec)
-	return file(t, name, data)
+	return saved(t, name, data)
 }
 
-func file(t *testing.T, name string, data []byte) string {
+func saved(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, data, 0o600))

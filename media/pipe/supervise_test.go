@@ -71,7 +71,7 @@ func TestFailureOfAProgram(t *testing.T) {
 }
 
 func TestProgramsThatGiveNothing(t *testing.T) {
-	garbage := file(t, "garbage", []byte("this is no media at all, and it never will be"))
+	garbage := saved(t, "garbage", []byte("this is no media at all, and it never will be"))
 	for name, c := range map[string]struct {
 		program string
 		args    []string
@@ -81,7 +81,7 @@ func TestProgramsThatGiveNothing(t *testing.T) {
 		"only failure":  {"fail", []string{"3"}, pipe.ErrExited},
 		"garbage":       {"cat", []string{garbage}, pipe.ErrUnknownFormat},
 		"no such file":  {"cat", []string{"/nowhere"}, pipe.ErrExited},
-		"cut header":    {"cat", []string{file(t, "cut", []byte("DKIF\x00\x00\x20"))}, pipe.ErrUnsupported},
+		"cut header":    {"cat", []string{saved(t, "cut", []byte("DKIF\x00\x00\x20"))}, pipe.ErrUnsupported},
 		"silent hang":   {"hang", nil, pipe.ErrStalled},
 		"garbage hangs": {"hang", []string{garbage}, pipe.ErrUnknownFormat},
 	} {
