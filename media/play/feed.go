@@ -46,8 +46,10 @@ func newFeed(p *Player, participant string, t Track, m *member) *feed {
 }
 
 // WriteSample takes the next sample of the track.
-func (f *feed) WriteSample(s media.Sample) error {
-	at := f.player.now()
+func (f *feed) WriteSample(s media.Sample) error { return f.take(s, f.player.now()) }
+
+// take takes a sample that arrives at the time.
+func (f *feed) take(s media.Sample, at time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.over {
@@ -73,8 +75,8 @@ func (f *feed) WriteSample(s media.Sample) error {
 		need += f.player.mixer.lead()
 	}
 	f.member.arrived(at, f.delay.base, need)
-	if at := s.Captured.Sub(f.player.epoch); !s.Captured.IsZero() && at.Abs() < farthest {
-		f.member.captured(at - s.Timestamp)
+	if c := s.Captured.Sub(f.player.epoch); !s.Captured.IsZero() && c.Abs() < farthest {
+		f.member.captured(c - s.Timestamp)
 	}
 	switch {
 	case f.voice != nil:

@@ -63,9 +63,11 @@ func (m *Mixer) Channels() int {
 
 // Mix fills pcm with what is to be heard next, the channels interleaved. It
 // never waits for sound: what has not arrived is concealed, or silent.
-func (m *Mixer) Mix(pcm []int16) {
+func (m *Mixer) Mix(pcm []int16) { m.mix(pcm, time.Since(m.epoch)) }
+
+// mix is Mix at a time.
+func (m *Mixer) mix(pcm []int16, now time.Duration) {
 	per := m.Channels()
-	now := time.Since(m.epoch)
 	m.pulled.Store(int64(length(len(pcm) / per)))
 	at := now + time.Duration(m.latency.Load())
 	m.turn.Lock()

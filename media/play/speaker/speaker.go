@@ -41,7 +41,9 @@ type Device struct {
 // Options are the options of a speaker. The zero value is good.
 type Options struct {
 	// Device is an ID, a label or a part of one, the name of an ALSA device
-	// such as "plughw:0,1", or "default", which is meant by "" too.
+	// such as "plughw:0,1", or "default", which is meant by "" too. Devices
+	// that are listed are shared with other programs where ALSA can; those
+	// that only ALSA knows are not.
 	Device string
 	// Buffer is how much sound the device has in hand: less is heard sooner,
 	// more survives a busy machine. 10 ms to 1 s, 40 ms by default.
@@ -51,6 +53,9 @@ type Options struct {
 func (o *Options) fill() error {
 	if o.Buffer == 0 {
 		o.Buffer = 40 * time.Millisecond
+	}
+	if strings.ContainsRune(o.Device, 0) {
+		return fmt.Errorf("speaker: %w: a device named %q", play.ErrOption, o.Device)
 	}
 	if o.Buffer < 10*time.Millisecond || o.Buffer > time.Second {
 		return fmt.Errorf("speaker: %w: a buffer of %v, not within 10ms and 1s", play.ErrOption, o.Buffer)

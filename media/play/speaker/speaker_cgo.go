@@ -105,7 +105,9 @@ type Speaker struct {
 	is     Device
 	buffer time.Duration
 	mixer  atomic.Pointer[play.Mixer]
-	mono   []int16 // the thread's
+	mono   []int16   // the thread's
+	asked  time.Time // likewise: when fetch was called last
+	dry    atomic.Int64
 	done   chan struct{}
 	lost   sync.Once // closes done
 
@@ -184,6 +186,11 @@ func (s *Speaker) fetch(out, _ []byte, _ uint32) {
 		return
 	}
 	pcm := unsafe.Slice((*int16)(unsafe.Pointer(&out[0])), len(out)/2)
+	now := time.Now()
+	if !s.asked.IsZero() && now.Sub(s.asked) > s.buffer+s.buffer/periods {
+		s.dry.Add(1)
+	}
+	s.asked = now
 	m := s.mixer.Load()
 	switch {
 	case m == nil:
@@ -232,9 +239,10 @@ func (s *Speaker) Device() Device { return s.is }
 // buffer that was asked for: what is mixed is heard so much later.
 func (s *Speaker) Latency() time.Duration { return s.buffer * (periods - 1) / periods }
 
-// Underruns counts how often the device ran out of sound, because the machine
-// was busy. Only ALSA tells.
-func (s *Speaker) Underruns() int64 { return s.system.underruns.Load() }
+// Underruns counts how often the device ran out of sound because the machine
+// was busy: as the device tells, or, since shared ones do not, as the time
+// between its requests does.
+func (s *Speaker) Underruns() int64 { return max(s.system.underruns.Load(), s.dry.Load()) }
 
 // Done is closed when the device plays no more: it was closed, or unplugged.
 func (s *Speaker) Done() <-chan struct{} { return s.done }
