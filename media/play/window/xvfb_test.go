@@ -95,7 +95,11 @@ func (d *display) shows(what string, is func(img *image.RGBA) bool) *image.RGBA 
 // keep writes a picture where it can be looked at after the test.
 func (d *display) keep(name string, img image.Image) string {
 	d.Helper()
-	path := filepath.Join(d.ArtifactDir(), name+".png")
+	dir := d.TempDir()
+	if a, ok := any(d.T).(interface{ ArtifactDir() string }); ok { // since Go 1.26
+		dir = a.ArtifactDir()
+	}
+	path := filepath.Join(dir, name+".png")
 	f, err := os.Create(path)
 	require.NoError(d, err)
 	require.NoError(d, png.Encode(f, img))
