@@ -38,7 +38,7 @@ func run(m *testing.M) int {
 		defer os.RemoveAll(dir)
 		programs = dir
 		var out []byte
-		out, err = exec.Command("go", "build", "-o", dir, "./...").CombinedOutput()
+		out, err = exec.Command("go", "build", "-tags", buildTags, "-o", dir, "./...").CombinedOutput()
 		os.Stderr.Write(out)
 	}
 	if err != nil {
@@ -354,8 +354,10 @@ func TestQuickstartTellsOfItsDouble(t *testing.T) {
 func TestErrors(t *testing.T) {
 	srv := roomtest.NewServer(t)
 	path, _ := clip(t)
-	for _, name := range []string{"headless", "publishfile", "record", "quickstart", "integrationtest"} {
-		args := map[string][]string{"publishfile": {path}}[name]
+	for _, name := range []string{"headless", "publishfile", "record", "quickstart", "integrationtest", "robot", "speak"} {
+		args := map[string][]string{
+			"publishfile": {path}, "robot": {"-file", clipOf(t, media.H264)}, "speak": {"-wav", toneFile(t, time.Second)},
+		}[name]
 		for what, c := range map[string]struct {
 			env  []string
 			says string

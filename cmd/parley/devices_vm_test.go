@@ -36,10 +36,20 @@ func running(t *testing.T, args ...string) {
 	})
 }
 
+// shows tells what a command said when the test fails in another place.
+func shows(t *testing.T, p *process) *process {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%q said: %s", p.cmd.Args[1:], &p.stderr)
+		}
+	})
+	return p
+}
+
 // aTone is heard on the loopback card.
 func aTone(t *testing.T) {
 	t.Helper()
-	running(t, "speaker-test", "-D", "plughw:Loopback,1", "-r", "48000", "-c", "2", "-t", "sine", "-f", "440", "-l", "0")
+	running(t, "speaker-test", "-D", "plughw:Loopback,1", "-r", "48000", "-c", "2", "-t", "sine", "-f", "440", "-l", "0", "-p", "100000")
 }
 
 // aCamera encodes H.264 by itself.
@@ -84,8 +94,8 @@ func TestVMListsDevices(t *testing.T) {
 func TestVMPublishesCameraAndMicrophone(t *testing.T) {
 	srv := roomtest.NewServer(t)
 	aTone(t)
-	robot := parleyStart(t, lab(srv, "robot"), "publish", "--json", "--camera", "/dev/video0", "--name", "front",
-		"--size", "320x180", "--fps", "30", "--bitrate", "500k", "--mic", "hw:CARD=Loopback,DEV=0")
+	robot := shows(t, parleyStart(t, lab(srv, "robot"), "publish", "--json", "--camera", "/dev/video0", "--name", "front",
+		"--size", "320x180", "--fps", "30", "--bitrate", "500k", "--mic", "hw:CARD=Loopback,DEV=0"))
 	robot.until("front: ")
 	robot.until("[front VP8 320x180 ")
 	dir := t.TempDir()
