@@ -394,6 +394,10 @@ func TestLinkUnderByIDIsTheID(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/dev/video1", c.Device().Path)
 	require.NoError(t, c.Close())
+	twin.openErr = syscall.EACCES
+	_, err = open(t.Context(), h, "usb-Maker_Cam_0123-video-index0", Options{})
+	require.ErrorIs(t, err, ErrPermission)
+	require.NotErrorIs(t, err, ErrNotFound)
 }
 
 // Each of these is something that a driver may say and that cannot be.

@@ -147,27 +147,40 @@ func text(b []byte) string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(b), "?"))
 }
 
+// present lists the cameras without what they give. refused is what kept one
+// from being asked.
+func present(h host) (all []Device, refused, err error) {
+	paths, err := h.nodes()
+	if err != nil {
+		return nil, nil, errorOf("find", "", err)
+	}
+	links := h.byID()
+	for _, path := range paths {
+		d, err := inspect(h, path, links, false)
+		switch {
+		case err == nil:
+			all = append(all, d)
+		case !errors.Is(err, errNoCapture):
+			refused = err
+		}
+	}
+	return all, refused, nil
+}
+
 // find returns the camera that name means: an id, a path, a label, or the
 // first one for "".
 func find(h host, name string) (Device, error) {
 	if strings.HasPrefix(name, "/") {
 		return findPath(h, name)
 	}
-	paths, err := h.nodes()
-	if err != nil {
-		return Device{}, errorOf("find", name, err)
-	}
-	links := h.byID()
-	var all []Device
-	var refused error
-	for _, path := range paths {
-		d, err := inspect(h, path, links, false)
-		switch {
-		case err == nil:
-			all = append(all, d)
-		case errors.Is(err, ErrPermission) && (name == "" || links[path] == name):
-			refused = err
+	for path, link := range h.byID() {
+		if link == name {
+			return findPath(h, path)
 		}
+	}
+	all, refused, err := present(h)
+	if err != nil {
+		return Device{}, err
 	}
 	for _, is := range []func(Device) bool{
 		func(d Device) bool { return name == "" || d.ID == name },
@@ -178,10 +191,10 @@ func find(h host, name string) (Device, error) {
 			return all[i], nil
 		}
 	}
-	if refused != nil {
+	if len(all) == 0 && refused != nil {
 		return Device{}, refused
 	}
-	return Device{}, &Error{Op: "find", Device: name, Err: ErrNotFound, Devices: all}
+	return Device{}, &Error{Op: "find", Device: name, Err: ErrNotFound, Cause: refused, Devices: all}
 }
 
 func findPath(h host, name string) (Device, error) {
@@ -193,11 +206,11 @@ func findPath(h host, name string) (Device, error) {
 		}
 	}
 	e := errorOf("open", name, err)
-	if errors.Is(e, errNoCapture) || errors.Is(e, ErrNotFound) {
-		all, _ := devices(h) // only to be helpful
-		e = &Error{Op: "open", Device: name, Err: ErrNotFound, Cause: e.Cause, Devices: all}
-	}
 	e.Device = name
+	if errors.Is(e, errNoCapture) || errors.Is(e, ErrNotFound) {
+		e.Err = ErrNotFound
+		e.Devices, _, _ = present(h) // only to be helpful
+	}
 	return Device{}, e
 }
 

@@ -75,19 +75,13 @@ func (c *Camera) restart() error {
 }
 
 func findAgain(h host, was *Device) (Device, error) {
-	paths, err := h.nodes()
+	all, refused, err := present(h)
 	if err != nil {
-		return Device{}, errorOf("find", was.ID, err)
+		return Device{}, err
 	}
-	links := h.byID()
-	var refused error
-	for _, path := range paths {
-		d, err := inspect(h, path, links, false)
-		if err == nil && d.isAgain(was) {
+	for _, d := range all {
+		if d.isAgain(was) {
 			return d, nil
-		}
-		if err != nil && !errors.Is(err, errNoCapture) {
-			refused = err
 		}
 	}
 	if refused != nil {
