@@ -8,10 +8,6 @@ import (
 	"github.com/parley-rtc/parley/media"
 )
 
-// reorderWait is how long a missing packet of sound holds up those behind it.
-// Retransmissions come within it on most paths; later ones make the gap worse.
-const reorderWait = 60 * time.Millisecond
-
 // farthest is the largest timestamp that is believed: 36 years.
 const farthest = 1 << 60
 
@@ -85,15 +81,6 @@ func (f *feed) take(s media.Sample, at time.Duration) error {
 		f.film.put(s)
 	}
 	return nil
-}
-
-// ReorderWait is how long a missing packet is to be waited for before what is
-// behind it comes.
-func (f *feed) ReorderWait(kind media.Kind) time.Duration {
-	if kind == media.Audio {
-		return reorderWait
-	}
-	return 0
 }
 
 // begin makes what plays samples of the kind.
