@@ -1,6 +1,7 @@
 package media_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"testing"
@@ -79,7 +80,7 @@ func requireSame(t *testing.T, src, got *media.VideoFrame, tolerance float64) {
 func TestConvertOfEachFormat(t *testing.T) {
 	for _, format := range rawFormats {
 		tolerance := map[media.PixelFormat]float64{media.YUYV: 0.5, media.UYVY: 0.5, media.BGRA: 1, media.RGBA: 1, media.Gray: 1}[format]
-		for _, size := range [][2]int{{1, 1}, {2, 2}, {1, 8}, {8, 1}, {3, 5}, {7, 2}, {16, 4}, {17, 3}, {33, 7}, {64, 6}} {
+		for _, size := range [][2]int{{1, 1}, {2, 2}, {1, 8}, {8, 1}, {3, 5}, {7, 2}, {16, 4}, {17, 3}, {30, 4}, {33, 7}, {47, 3}, {64, 6}} {
 			for _, padding := range []int{0, 1, 13} {
 				t.Run(fmt.Sprintf("%s %dx%d padded by %d", format, size[0], size[1], padding), func(t *testing.T) {
 					src := newFrame(t, format, size[0], size[1])
@@ -94,6 +95,22 @@ func TestConvertOfEachFormat(t *testing.T) {
 					require.Equal(t, src.Captured, got.Captured)
 				})
 			}
+		}
+	}
+}
+
+func TestConvertStaysInItsPlanes(t *testing.T) {
+	for _, format := range rawFormats {
+		for width := 1; width < 70; width++ {
+			got := newFrame(t, media.Gray, 100, 20)
+			memory := got.Planes[0]
+			for i := range memory {
+				memory[i] = 0xaa
+			}
+			require.NoError(t, media.Convert(got, newFrame(t, format, width, 3)))
+			end := len(got.Planes[0]) + len(got.Planes[1]) + len(got.Planes[2])
+			require.Same(t, &memory[0], &got.Planes[0][0])
+			require.Equal(t, len(memory)-end, bytes.Count(memory[end:], []byte{0xaa}), "%s, %d wide", format, width)
 		}
 	}
 }

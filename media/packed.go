@@ -30,7 +30,7 @@ func (r packedRows) convert(luma int) {
 	ya, yb := r.ya[:w], r.yb[:w]
 	u, v := r.u[:half], r.v[:half]
 	yShift, cShift := uint(8*luma)&8, uint(8-8*luma)&8
-	x := 0
+	x := r.blocks(luma)
 	for ; x+8 <= w; x += 8 {
 		in := a[2*x:][:16]
 		a0, a1 := binary.LittleEndian.Uint64(in), binary.LittleEndian.Uint64(in[8:])

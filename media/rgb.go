@@ -30,7 +30,7 @@ func (r rgbRows) convert(blue uint) {
 	if blue != 0 {
 		lowest, highest = highest, lowest
 	}
-	x := 0
+	x := r.blocks(blue)
 	for ; x+2 <= w; x += 2 {
 		top, bottom := binary.LittleEndian.Uint64(a[4*x:]), binary.LittleEndian.Uint64(b[4*x:])
 		y := luminance(top, lowest, highest)
