@@ -81,13 +81,19 @@ type taps struct {
 	n       int      // pixels for each
 	first   []int32  // the first of them
 	weights []uint16 // n for each, 256 in sum
+	threes  []three  // the same where n is 3
+}
+
+type three struct {
+	first      int32
+	w0, w1, w2 uint32
 }
 
 // plan fills the taps for a line of so many pixels out of another.
 func (t *taps) plan(dst, src int) {
-	t.n = 2
+	t.n = 3
 	if dst < src {
-		t.n = (src+dst-1)/dst + 1 // of the first and last only a part
+		t.n = max(3, (src+dst-1)/dst+1) // of the first and last only a part
 	}
 	t.n = min(t.n, src)
 	t.first = slices.Grow(t.first[:0], dst)[:dst]
@@ -98,6 +104,13 @@ func (t *taps) plan(dst, src int) {
 			t.average(i, dst, src)
 		} else {
 			t.interpolate(i, dst, src)
+		}
+	}
+	t.threes = t.threes[:0]
+	if t.n == 3 {
+		for i, first := range t.first {
+			w := t.weights[3*i:][:3]
+			t.threes = append(t.threes, three{first, uint32(w[0]), uint32(w[1]), uint32(w[2])})
 		}
 	}
 }
@@ -123,41 +136,36 @@ func (t *taps) average(i, dst, src int) {
 func (t *taps) interpolate(i, dst, src int) {
 	middle := max(0, int((int64(2*i+1)*int64(src)-int64(dst))*128/int64(dst))) // in units of 1/256
 	middle = min(middle, (src-1)*256)
-	first := min(middle/256, src-t.n)
+	from := middle / 256
+	first := min(from, src-t.n)
 	t.first[i] = int32(first)
-	at := i * t.n
-	if t.n == 1 {
-		t.weights[at] = 256
-		return
+	weights := t.weights[i*t.n:][:t.n]
+	weights[from-first] = uint16(256 - middle%256)
+	if middle%256 > 0 {
+		weights[from-first+1] = uint16(middle % 256)
 	}
-	far := middle - first*256
-	t.weights[at], t.weights[at+1] = uint16(256-far), uint16(far)
 }
 
 // apply makes dst out of the line src.
 func (t *taps) apply(dst, src []byte) {
+	if t.n == 3 {
+		threes := t.threes[:len(dst)]
+		for i := range dst {
+			t := &threes[i]
+			p := (*[3]byte)(src[t.first:])
+			dst[i] = byte((uint32(p[0])*t.w0 + uint32(p[1])*t.w1 + uint32(p[2])*t.w2 + 128) >> 8)
+		}
+		return
+	}
 	first, weights := t.first[:len(dst)], t.weights
-	switch t.n {
-	case 2:
-		for i := range dst {
-			p, w := src[first[i]:][:2], weights[2*i:][:2]
-			dst[i] = byte((uint32(p[0])*uint32(w[0]) + uint32(p[1])*uint32(w[1]) + 128) >> 8)
+	for i := range dst {
+		w := weights[t.n*i:][:t.n]
+		p := src[first[i]:][:len(w)]
+		sum := uint32(128)
+		for j := range w {
+			sum += uint32(p[j]) * uint32(w[j])
 		}
-	case 3:
-		for i := range dst {
-			p, w := src[first[i]:][:3], weights[3*i:][:3]
-			dst[i] = byte((uint32(p[0])*uint32(w[0]) + uint32(p[1])*uint32(w[1]) + uint32(p[2])*uint32(w[2]) + 128) >> 8)
-		}
-	default:
-		for i := range dst {
-			w := weights[t.n*i:][:t.n]
-			p := src[first[i]:][:len(w)]
-			sum := uint32(128)
-			for j := range w {
-				sum += uint32(p[j]) * uint32(w[j])
-			}
-			dst[i] = byte(sum >> 8)
-		}
+		dst[i] = byte(sum >> 8)
 	}
 }
 
@@ -174,18 +182,45 @@ func (s *scaler) mixRows(src plane, y int) []byte {
 		return src.row(first)
 	}
 	words := (src.width + 7) / 8
+	s.mix = slices.Grow(s.mix[:0], 8*words)[:8*words]
+	if len(weights) <= 3 {
+		a, b := src.row(first), src.row(first+1)
+		c, w := b, uint64(0)
+		if len(weights) == 3 {
+			c, w = src.row(first+2), uint64(weights[2])
+		}
+		mixThree(s.mix, a, b, c, uint64(weights[0]), uint64(weights[1]), w)
+		return s.mix[:src.width]
+	}
 	s.sums = slices.Grow(s.sums[:0], 2*words)[:2*words]
 	clear(s.sums)
 	for i, w := range weights {
 		s.add(src.row(first+i), uint64(w))
 	}
-	s.mix = slices.Grow(s.mix[:0], 8*words)[:8*words]
 	for i := range words {
-		const half = 0x0080008000800080
-		even, odd := s.sums[2*i]+half, s.sums[2*i+1]+half
+		even, odd := s.sums[2*i]+half16, s.sums[2*i+1]+half16
 		binary.LittleEndian.PutUint64(s.mix[8*i:], even>>8&lanes16|odd&^lanes16)
 	}
 	return s.mix[:src.width]
+}
+
+// half16 rounds in lanes of 16 bits.
+const half16 = 0x0080008000800080
+
+// mixThree mixes three rows by their weights.
+func mixThree(dst, a, b, c []byte, wa, wb, wc uint64) {
+	n := len(a)
+	b, c, dst = b[:n], c[:n], dst[:n]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		x, y, z := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(c[i:])
+		even := x&lanes16*wa + y&lanes16*wb + z&lanes16*wc + half16
+		odd := x>>8&lanes16*wa + y>>8&lanes16*wb + z>>8&lanes16*wc + half16
+		binary.LittleEndian.PutUint64(dst[i:], even>>8&lanes16|odd&^lanes16)
+	}
+	for ; i < n; i++ {
+		dst[i] = byte((uint64(a[i])*wa + uint64(b[i])*wb + uint64(c[i])*wc + 128) >> 8)
+	}
 }
 
 // add adds a row to the sums.
