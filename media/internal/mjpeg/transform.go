@@ -50,6 +50,19 @@ func transform(dst []byte, stride int, b *[64]int32, last int, clamp *[1024]byte
 		}
 		return
 	}
+	const down, halfDown = pointBits - 2, 1 << (pointBits - 3)
+	if last < 10 { // no more than four rows and four columns
+		for x := range 4 {
+			for i, v := range shortLine(b[x], b[8+x], b[16+x], b[24+x]) {
+				b[8*i+x] = (v + halfDown) >> down
+			}
+		}
+		for y := range 8 {
+			row := (*[8]int32)(b[8*y:])
+			store((*[8]byte)(dst[y*stride:]), shortLine(row[0], row[1], row[2], row[3]), clamp)
+		}
+		return
+	}
 	for x := range 8 {
 		if b[8+x]|b[16+x]|b[24+x]|b[32+x]|b[40+x]|b[48+x]|b[56+x] == 0 {
 			v := b[x] << 2
@@ -58,20 +71,21 @@ func transform(dst []byte, stride int, b *[64]int32, last int, clamp *[1024]byte
 			}
 			continue
 		}
-		o := line(b[x], b[8+x], b[16+x], b[24+x], b[32+x], b[40+x], b[48+x], b[56+x])
-		const shift, half = pointBits - 2, 1 << (pointBits - 3)
-		for i, v := range o {
-			b[8*i+x] = (v + half) >> shift
+		for i, v := range line(b[x], b[8+x], b[16+x], b[24+x], b[32+x], b[40+x], b[48+x], b[56+x]) {
+			b[8*i+x] = (v + halfDown) >> down
 		}
 	}
 	for y := range 8 {
 		row := (*[8]int32)(b[8*y:])
-		o := line(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
-		const shift, half = pointBits + 5, 1<<(pointBits+4) + 512<<(pointBits+5)
-		out := (*[8]byte)(dst[y*stride:])
-		for i, v := range o {
-			out[i] = clamp[(v+half)>>shift&1023]
-		}
+		store((*[8]byte)(dst[y*stride:]), line(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]), clamp)
+	}
+}
+
+// store writes the pixels of a row.
+func store(dst *[8]byte, row [8]int32, clamp *[1024]byte) {
+	const shift, half = pointBits + 5, 1<<(pointBits+4) + 512<<(pointBits+5)
+	for i, v := range row {
+		dst[i] = clamp[(v+half)>>shift&1023]
 	}
 }
 
@@ -87,6 +101,18 @@ func line(a0, a1, a2, a3, a4, a5, a6, a7 int32) [8]int32 {
 	z1, z2 = z1*-c0899, z2*-c2562
 	z3, z4 = z5-z3*c1961, z5-z4*c0390
 	o0, o1 := a7*c0298+z1+z3, a5*c2053+z2+z4
+	o2, o3 := a3*c3072+z2+z3, a1*c1501+z1+z4
+	return [8]int32{e0 + o3, e1 + o2, e2 + o1, e3 + o0, e3 - o0, e2 - o1, e1 - o2, e0 - o3}
+}
+
+// shortLine transforms eight coefficients, the last four of which are zero.
+func shortLine(a0, a1, a2, a3 int32) [8]int32 {
+	e0, e2, e3 := a0<<pointBits, a2*c0541, a2*(c0541+c0765)
+	e0, e1, e2, e3 := e0+e3, e0+e2, e0-e2, e0-e3
+
+	z1, z2, z5 := a1*-c0899, a3*-c2562, (a3+a1)*c1175
+	z3, z4 := z5-a3*c1961, z5-a1*c0390
+	o0, o1 := z1+z3, z2+z4
 	o2, o3 := a3*c3072+z2+z3, a1*c1501+z1+z4
 	return [8]int32{e0 + o3, e1 + o2, e2 + o1, e3 + o0, e3 - o0, e2 - o1, e1 - o2, e0 - o3}
 }
