@@ -47,7 +47,7 @@ type annexB struct {
 	arrival time.Time
 
 	pictures params.H264Pictures
-	times    func(arrival time.Time) time.Duration
+	times    func(unit []byte, arrival time.Time) time.Duration
 }
 
 func openAnnexB(in *input, o *Options) (demuxer, error) {
@@ -74,21 +74,39 @@ func openAnnexB(in *input, o *Options) (demuxer, error) {
 	}
 	d.shape = &shaper{codec: codec}
 	smooth := newSmoother(o.FrameRate)
-	d.times = smooth.next
+	d.times = func(_ []byte, arrival time.Time) time.Duration { return smooth.next(arrival) }
 	if o.Paced {
-		n, rate := 0, o.FrameRate
-		d.times = func(time.Time) time.Duration {
-			if rate == 0 {
-				rate = 30
-				if d.shape.frameRate > 0 {
-					rate = d.shape.frameRate
-				}
-			}
-			n++
-			return time.Duration(float64(n-1) / rate * float64(time.Second))
-		}
+		d.times = counted(codec, o.FrameRate)
 	}
 	return d, nil
+}
+
+// counted makes times by counting pictures at a frame rate: the one given, or
+// that of the first picture's parameter sets, or else 30.
+func counted(codec media.Codec, rate float64) func(unit []byte, _ time.Time) time.Duration {
+	n := 0
+	return func(unit []byte, _ time.Time) time.Duration {
+		if rate == 0 {
+			if rate = frameRate(codec, unit); rate == 0 {
+				rate = 30
+			}
+		}
+		n++
+		return time.Duration(float64(n-1) / rate * float64(time.Second))
+	}
+}
+
+func frameRate(codec media.Codec, unit []byte) float64 {
+	for nal := range bitstream.NALs(unit) {
+		if codec == media.H264 {
+			if sps, err := params.ParseH264SPS(nal); err == nil {
+				return sps.FrameRate
+			}
+		} else if sps, err := params.ParseH265SPS(nal); err == nil {
+			return sps.FrameRate
+		}
+	}
+	return 0
 }
 
 // sniffNALs tells the codec by the first parameter set. What is one to one
@@ -170,7 +188,8 @@ func (d *annexB) rest() (u unit, ok bool, err error) {
 
 // take returns the access unit up to end, where the next begins.
 func (d *annexB) take(end int) unit {
-	u := unit{data: d.buf[d.begin:end], at: d.times(d.arrival), arrival: d.arrival}
+	data := d.buf[d.begin:end]
+	u := unit{data: data, at: d.times(data, d.arrival), arrival: d.arrival}
 	d.used, d.begin, d.units, d.picture = end, end, 1, false
 	d.arrival = d.in.at
 	return u

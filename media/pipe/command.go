@@ -75,7 +75,7 @@ func Reader(ctx context.Context, r io.Reader, opts *Options) (*Pipe, error) {
 		asker := p.askKeyframes()
 		defer asker()
 		defer close(stopped)
-		err := p.consume(newInput(r, o.StallTimeout))
+		err := p.consume(newInput(r, o.StartTimeout, o.StallTimeout))
 		if err != nil {
 			err = p.problem(err)
 		}

@@ -26,7 +26,7 @@ func Demux(r io.Reader, opts *Options) (all [][]media.Sample, stats Stats, err e
 		return nil, stats, err
 	}
 	p := newPipe("test", o)
-	err = p.consume(newInput(r, 0))
+	err = p.consume(newInput(r, 0, 0))
 	for _, s := range p.sources {
 		var list []media.Sample
 		for _, q := range s.queue {

@@ -23,15 +23,16 @@ type input struct {
 	*bufio.Reader
 	raw   io.Reader
 	limit deadliner // nil: raw has none
-	stall time.Duration
+	first time.Duration // how long to wait for the first bytes
+	stall time.Duration // and for more
 	flush time.Duration // for the next read only
 	armed bool          // a deadline is set
 	at    time.Time
 	drain atomic.Pointer[time.Time] // when to give up, once the program ended
 }
 
-func newInput(r io.Reader, stall time.Duration) *input {
-	in := &input{raw: r, stall: stall, at: time.Now()}
+func newInput(r io.Reader, first, stall time.Duration) *input {
+	in := &input{raw: r, first: first, stall: stall, at: time.Now()}
 	if d, ok := r.(deadliner); ok && d.SetReadDeadline(time.Time{}) == nil {
 		in.limit = d
 	}
@@ -46,8 +47,12 @@ func (r rawInput) Read(p []byte) (int, error) {
 	in := r.in
 	paused := in.flush
 	in.flush = 0
-	if in.limit != nil && (in.stall > 0 || paused > 0 || in.armed) {
-		until := in.until(paused)
+	limit := in.stall
+	if in.first > 0 {
+		limit = max(in.first, in.stall)
+	}
+	if in.limit != nil && (limit > 0 || paused > 0 || in.armed) {
+		until := in.until(limit, paused)
 		if err := in.limit.SetReadDeadline(until); err != nil {
 			return 0, err
 		}
@@ -55,13 +60,13 @@ func (r rawInput) Read(p []byte) (int, error) {
 	}
 	n, err := in.raw.Read(p)
 	if n > 0 {
-		in.at = time.Now()
+		in.at, in.first = time.Now(), 0
 	}
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 	case in.drain.Load() != nil:
 		err = io.EOF // somebody else holds the other end
-	case paused > 0 && (in.stall == 0 || time.Since(in.at) < in.stall):
+	case paused > 0 && (limit == 0 || paused < limit):
 		err = errPause
 	default:
 		err = ErrStalled
@@ -69,13 +74,13 @@ func (r rawInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (in *input) until(pause time.Duration) time.Time {
-	var t time.Time
-	if in.stall > 0 {
-		t = time.Now().Add(in.stall)
+func (in *input) until(limit, pause time.Duration) time.Time {
+	if pause > 0 && (limit == 0 || pause < limit) {
+		limit = pause
 	}
-	if pause > 0 && (t.IsZero() || pause < in.stall) {
-		t = time.Now().Add(pause)
+	var t time.Time
+	if limit > 0 {
+		t = time.Now().Add(limit)
 	}
 	if end := in.drain.Load(); end != nil && (t.IsZero() || end.Before(t)) {
 		t = *end

@@ -65,8 +65,10 @@ type Options struct {
 	MaxDelay time.Duration
 
 	// StartTimeout bounds the wait for the first sample, ten seconds by
-	// default. StallTimeout ends a program that wrote nothing for so long
-	// later; by default it may be silent.
+	// default, and the silence before the first bytes after each restart.
+	// StallTimeout ends a program that wrote nothing for so long later; by
+	// default it may be silent. Both need a stream with deadlines, as
+	// programs, pipes and sockets are, to end it later than at its start.
 	StartTimeout, StallTimeout time.Duration
 	// Restarts is how often in a row the program is started again after it
 	// ended, whatever its exit status, and after it stalled; negative: for

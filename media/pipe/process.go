@@ -52,7 +52,7 @@ func startProcess(args []string, p *Pipe) (*process, error) {
 	}
 	group(cmd)
 	proc := &process{cmd: cmd, out: out, exited: make(chan struct{}), stderr: newLines(said, p.log, p.o.secrets)}
-	proc.in = newInput(out, p.o.StallTimeout)
+	proc.in = newInput(out, p.o.StartTimeout, p.o.StallTimeout)
 	started := make(chan error, 1)
 	go proc.keep(started, p.o.Grace)
 	err = <-started

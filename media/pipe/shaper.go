@@ -8,7 +8,6 @@ import (
 
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/bitstream"
-	"github.com/parley-rtc/parley/media/internal/params"
 )
 
 // maxSets bounds the parameter sets that are kept.
@@ -20,7 +19,6 @@ type shaper struct {
 	codec      media.Codec
 	lengthSize int      // of the lengths before NAL units; zero: Annex B
 	sets       [][]byte // the newest; for AV1 the sequence header
-	frameRate  float64  // as the sets say, or zero
 	scratch    []byte
 }
 
@@ -190,15 +188,6 @@ func (s *shaper) keep(nal []byte, first bool) {
 		return
 	}
 	s.sets = append(s.sets, bytes.Clone(nal))
-	if s.codec == media.H264 && bitstream.H264Type(nal) == bitstream.H264SPS {
-		if sps, err := params.ParseH264SPS(nal); err == nil {
-			s.frameRate = sps.FrameRate
-		}
-	} else if s.codec == media.H265 && bitstream.H265Type(nal) == bitstream.H265SPS {
-		if sps, err := params.ParseH265SPS(nal); err == nil {
-			s.frameRate = sps.FrameRate
-		}
-	}
 }
 
 // obus copies a temporal unit, with sizes and without delimiters.

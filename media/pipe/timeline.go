@@ -80,14 +80,15 @@ func (s *smoother) next(arrival time.Time) time.Duration {
 		return 0
 	}
 	elapsed := arrival.Sub(s.first)
-	if s.fixed == 0 {
-		s.period += (elapsed - s.elapsed - s.period) / time.Duration(min(s.n, 16))
+	const most = 250 * time.Millisecond
+	if step := elapsed - s.elapsed; s.fixed == 0 && (s.n == 1 || step < 4*s.period+most) { // no pause
+		s.period += (step - s.period) / time.Duration(min(s.n, 16))
 	}
 	s.n++
 	expected := s.at + s.period
 	off := elapsed - expected
 	at := expected + off/8
-	if off.Abs() > max(4*s.period, 250*time.Millisecond) {
+	if off.Abs() > max(4*s.period, most) {
 		at = elapsed
 	}
 	s.at = max(at, s.at+time.Millisecond)
