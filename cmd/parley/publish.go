@@ -47,15 +47,19 @@ func newPublish() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd) },
 	}
+	cmd.Flags().SortFlags = false
+	p.register(cmd)
+	return cmd
+}
+
+func (p *publishFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.SortFlags = false
 	p.sourceFlags.register(cmd)
 	f.BoolVar(&p.loop, "loop", false, "play the files over and over")
 	f.BoolVar(&p.reopen, "reopen", false, "wait for a device that was unplugged, and start programs and streams again that end")
 	f.BoolVar(&p.list, "list-devices", false, "list cameras, microphones and screens, and end")
 	f.BoolVar(&p.json, "json", false, "print the summary, or the list, as JSON on the standard output")
 	p.roomFlags.register(cmd)
-	return cmd
 }
 
 func (p *publishFlags) run(cmd *cobra.Command) error {

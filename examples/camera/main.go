@@ -40,19 +40,18 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := publish(ctx, *token, &parley.ConnectOptions{URL: *url}, opts); err != nil {
+	if err := publish(ctx, *url, *token, opts); err != nil {
 		log.Fatalf("camera: %v", err)
 	}
 }
 
 // publish is in the room with what was captured, until that ends or ctx does.
-func publish(ctx context.Context, token string, to *parley.ConnectOptions, what *device.Options) error {
-	tracks, err := device.Tracks(ctx, what)
+func publish(ctx context.Context, url, token string, opts *device.Options) error {
+	tracks, err := device.Tracks(ctx, opts)
 	if err != nil {
 		return err
 	}
-	to.Tracks = tracks
-	room, err := parley.ConnectContext(ctx, token, to)
+	room, err := parley.ConnectContext(ctx, token, &parley.ConnectOptions{URL: url, Tracks: tracks})
 	defer stop(tracks) // the room leaves them open
 	if err != nil {
 		return err
