@@ -4,6 +4,7 @@ package devices_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"testing"
 
@@ -22,11 +23,17 @@ type call struct {
 
 func newCall(t *testing.T, tracks ...parley.LocalTrack) *call {
 	t.Helper()
-	srv := roomtest.NewServer(t)
+	// What is captured would be lost with the machine.
+	srv := roomtest.NewServer(t, func(o *roomtest.Options) { o.NoCapture = true })
 	join := func(who string, tracks ...parley.LocalTrack) *parley.Room {
 		room, err := parley.ConnectContext(within(t), srv.Token(who, "lab"), &parley.ConnectOptions{URL: srv.URL(), Tracks: tracks})
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, room.Disconnect()) })
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("%s is %v: %v", who, room.State(), room.Err())
+			}
+			require.NoError(t, room.Disconnect())
+		})
 		return room
 	}
 	c := &call{bob: join("bob")}
@@ -44,9 +51,9 @@ func (c *call) lives(t *testing.T) {
 	defer track.Stop()
 	pub, err := c.alice.LocalParticipant().PublishTrack(ctx, track, nil)
 	require.NoError(t, err)
-	got := next(t, c.events, func(e parley.TrackSubscribed) bool { return e.Publication.TrackSID() == pub.TrackSID() })
+	got := c.subscribed(t, pub)
 	require.NoError(t, track.SendText(ctx, "still here"))
-	m, err := got.Track.(*parley.RemoteDataTrack).Receive(ctx)
+	m, err := got.(*parley.RemoteDataTrack).Receive(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "still here", string(m.Data))
 	require.Equal(t, parley.StateConnected, c.alice.State())
@@ -57,11 +64,11 @@ func (c *call) lives(t *testing.T) {
 func next[T parley.Event](t *testing.T, events <-chan parley.Event, meets ...func(T) bool) T {
 	t.Helper()
 	ctx := within(t)
+	var others []string
 	for {
 		select {
 		case e, open := <-events:
-			var want T
-			require.True(t, open, "the events ended without %T", want)
+			require.True(t, open, "the events ended without %T; there were %v", *new(T), others)
 			got, is := e.(T)
 			for _, m := range meets {
 				is = is && m(got)
@@ -69,23 +76,37 @@ func next[T parley.Event](t *testing.T, events <-chan parley.Event, meets ...fun
 			if is {
 				return got
 			}
+			others = append(others, fmt.Sprintf("%T", e))
 		case <-ctx.Done():
-			var want T
-			require.FailNow(t, "no event", "%T", want)
+			require.FailNow(t, "no event", "%T; there were %v", *new(T), others)
 		}
 	}
 }
 
-// of says that a subscribed track is one of alice's.
-func of(pub *parley.LocalTrackPublication) func(parley.TrackSubscribed) bool {
-	return func(e parley.TrackSubscribed) bool { return e.Publication.TrackSID() == pub.TrackSID() }
+// subscribed waits until bob has a track of alice's.
+func (c *call) subscribed(t *testing.T, pub *parley.LocalTrackPublication) parley.RemoteTrack {
+	t.Helper()
+	return next(t, c.events, func(e parley.TrackSubscribed) bool { return e.Publication.TrackSID() == pub.TrackSID() }).Track
 }
 
-// samples lets bob receive a track of alice's until look has seen enough.
-func (c *call) samples(t *testing.T, pub *parley.LocalTrackPublication, look func(media.Sample) (enough bool)) {
+// receive receives so many samples in a row, the first of which is a key frame.
+// It does not decode meanwhile, which on this machine may take too long to keep
+// up, and begins again where samples are missing nevertheless.
+func receive(t *testing.T, track parley.RemoteTrack, count int) (got []media.Sample) {
 	t.Helper()
-	track := next(t, c.events, of(pub)).Track
-	watch(t, track, look)
+	watch(t, track, func(s media.Sample) bool {
+		if s.Lost > 0 && len(got) > 0 {
+			t.Logf("%d samples are missing after %d", s.Lost, len(got))
+			got = nil
+		}
+		if len(got) == 0 && !s.Keyframe {
+			track.(*parley.RemoteVideoTrack).RequestKeyframe()
+			return false
+		}
+		got = append(got, s)
+		return len(got) >= count
+	})
+	return got
 }
 
 // watch receives a track until look has seen enough.
