@@ -275,11 +275,9 @@ func (d *annexB) look(nal []byte) (int, error) {
 	if d.units++; d.units > maxUnits {
 		return -1, fmt.Errorf("%w: picture of more than %d units", ErrMalformed, maxUnits)
 	}
-	first, coded := d.first264(nal), false
+	first, coded := d.first264(nal), d.coded()
 	if d.shape.codec == media.H265 {
 		first, coded = first265(nal)
-	} else {
-		coded = d.coded()
 	}
 	if first && d.picture {
 		return d.code, nil

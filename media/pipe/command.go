@@ -219,14 +219,14 @@ func (p *Pipe) began() bool {
 }
 
 // askKeyframes passes requests for key frames on. The function that it returns
-// ends that.
+// ends that, and does not wait for the application, which may be closing the
+// pipe.
 func (p *Pipe) askKeyframes() (end func()) {
 	if !p.asks {
 		return func() {}
 	}
-	stop, done := make(chan struct{}), make(chan struct{})
+	stop := make(chan struct{})
 	go func() {
-		defer close(done)
 		for {
 			select {
 			case <-p.asked:
@@ -236,10 +236,7 @@ func (p *Pipe) askKeyframes() (end func()) {
 			}
 		}
 	}()
-	return func() {
-		close(stop)
-		<-done
-	}
+	return func() { close(stop) }
 }
 
 func (p *Pipe) askKeyframe() {

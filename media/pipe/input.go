@@ -22,7 +22,7 @@ type deadliner interface{ SetReadDeadline(time.Time) error }
 type input struct {
 	*bufio.Reader
 	raw   io.Reader
-	limit deadliner // nil: raw has none
+	limit deadliner     // nil: raw has none
 	first time.Duration // how long to wait for the first bytes
 	stall time.Duration // and for more
 	flush time.Duration // for the next read only

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-
 	"log/slog"
 	"os"
 	"slices"
@@ -45,7 +44,7 @@ func newLines(f *os.File, log *slog.Logger, secrets []string) *lines {
 
 func (l *lines) run() {
 	defer close(l.done)
-	defer l.f.Close() // it was read only
+	defer func() { _ = l.f.Close() }() // it was read only
 	r := bufio.NewReaderSize(l.f, 4096)
 	var line []byte
 	for {

@@ -2,10 +2,12 @@ package pipe_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/parley-rtc/parley/media/pipe"
 )
 
 // TestMain makes the test binary its own subprocess: with PIPE_PROGRAM set it
@@ -83,6 +87,19 @@ func run(program string, args []string) int {
 			return 0
 		}
 		return 5
+	case "owner": // FILE: supervises a program, and tells its process id
+		p, err := pipe.Command(context.Background(), []string{"/proc/self/exe", args[0]}, &pipe.Options{Env: []string{"PIPE_PROGRAM=hang"}})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		tasks, _ := filepath.Glob("/proc/self/task/*/children")
+		for _, task := range tasks {
+			pids, _ := os.ReadFile(task)
+			os.Stdout.Write(pids)
+		}
+		fmt.Println()
+		<-p.Done()
 	case "signaled": // FILE LOG: notes SIGUSR1
 		got := make(chan os.Signal, 1)
 		signal.Notify(got, syscall.SIGUSR1)

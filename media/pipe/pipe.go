@@ -30,6 +30,7 @@ type Pipe struct {
 	read   chan struct{} // a source is being read
 	onRead sync.Once
 	line   timeline
+	warned bool
 
 	addrs   []net.Addr    // of RTP
 	sources []*source     // set before opened is closed
@@ -252,6 +253,10 @@ func (p *Pipe) hand(s *source, u unit) error {
 	good, err := s.push(u, &p.line, p.placer())
 	if good {
 		p.onOpen.Do(func() { close(p.opened) })
+		if p.pacer == nil && !p.warned && p.line.end-time.Since(p.line.start) > maxAhead {
+			p.warned = true
+			p.log.Warn("the program is faster than the clock, so most is dropped: set Paced, or have it wait (ffmpeg: -re)")
+		}
 	}
 	if err == nil || p.closed() {
 		return nil

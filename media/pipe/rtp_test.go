@@ -117,7 +117,7 @@ func TestRTPOfEachCodec(t *testing.T) {
 }
 
 func TestRTPOutOfOrderAndLost(t *testing.T) {
-	p := receive(t, pipe.RTPStream{Codec: media.VP8, PayloadType: 96}, pipe.RTPOptions{Wait: 20 * time.Millisecond})
+	p := receive(t, pipe.RTPStream{Codec: media.VP8, PayloadType: 96}, pipe.RTPOptions{Wait: time.Second})
 	src, s := p.Video(), newSender(t, media.VP8, p.Addrs()[0])
 	clip := testclips.Samples(media.VP8)
 	s.send(clip[0])
@@ -145,7 +145,7 @@ func TestRTPOutOfOrderAndLost(t *testing.T) {
 }
 
 func TestRTPBelievesTheFirstSenderOnly(t *testing.T) {
-	p := receive(t, pipe.RTPStream{Codec: media.VP8}, pipe.RTPOptions{Relearn: 200 * time.Millisecond})
+	p := receive(t, pipe.RTPStream{Codec: media.VP8}, pipe.RTPOptions{Relearn: 2 * time.Second})
 	src := p.Video()
 	mine, other := newSender(t, media.VP8, p.Addrs()[0]), newSender(t, media.VP8, p.Addrs()[0])
 	other.ssrc, other.seq = 99, 3000

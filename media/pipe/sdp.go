@@ -89,12 +89,12 @@ func rtpStream(m *sdp.MediaDescription) (s RTPStream, name string, ok bool) {
 		}
 		codec, rate, channels := mapping(m, format)
 		name = codec
-		if s.Codec, ok = media.ParseCodec(codec); !ok || string(s.Codec.Kind()) != m.MediaName.Media {
-			ok = false
+		var known bool
+		if s.Codec, known = media.ParseCodec(codec); !known || string(s.Codec.Kind()) != m.MediaName.Media {
 			continue
 		}
 		if rate != s.Codec.ClockRate() || channels > 1 && s.Codec != media.Opus {
-			name, ok = fmt.Sprintf("%s at %d Hz with %d channels", codec, rate, channels), false
+			name = fmt.Sprintf("%s at %d Hz with %d channels", codec, rate, channels)
 			continue
 		}
 		s.PayloadType = pt

@@ -24,7 +24,6 @@ type filed struct {
 	pull  func() (media.Sample, error, bool)
 	stop  func()
 	first *media.Sample
-	count int
 }
 
 func openFile(in *input) (demuxer, error) {

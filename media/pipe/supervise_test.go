@@ -1,9 +1,11 @@
 package pipe_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -87,7 +89,7 @@ func TestProgramsThatGiveNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := pipe.Options{}
-			if c.want == pipe.ErrStalled {
+			if errors.Is(c.want, pipe.ErrStalled) {
 				o.StartTimeout = 300 * time.Millisecond
 			}
 			p, err := command(t, c.program, o, c.args...)
@@ -197,6 +199,48 @@ func TestADaemonHoldsUpNothing(t *testing.T) {
 	pid := childPID(t, &log)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	requireGone(t, pid)
+}
+
+// When the one who supervises is killed, the program dies with it.
+func TestNoOrphanAfterKill(t *testing.T) {
+	path, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), path, clip(t, media.VP8))
+	cmd.Env = append(os.Environ(), "PIPE_PROGRAM=owner")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err, line)
+	require.NoError(t, syscall.Kill(pid, 0), "the program runs")
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	requireGone(t, pid)
+}
+
+func TestRequestForAKeyframeMayCloseThePipe(t *testing.T) {
+	opened := make(chan *pipe.Pipe, 1)
+	p, err := command(t, "hang", pipe.Options{RequestKeyframe: func() { (<-opened).Close() }}, clip(t, media.VP8))
+	require.NoError(t, err)
+	opened <- p
+	p.Video().(media.KeyframeRequester).RequestKeyframe()
+	<-p.Done()
+	require.NoError(t, p.Err())
+}
+
+func TestFasterThanTheClockIsTold(t *testing.T) {
+	var log journal
+	var frames [][]byte
+	for range 400 { // 16 seconds
+		frames = append(frames, testclips.Samples(media.VP8)[0].Data)
+	}
+	p, err := command(t, "cat", pipe.Options{Logger: log.logger()}, saved(t, "long.ivf", ivfOf("VP80", frames...)))
+	require.NoError(t, err)
+	collect(t, p.Video())
+	<-p.Done()
+	require.Equal(t, 1, strings.Count(log.String(), "set Paced"))
 }
 
 func childPID(t *testing.T, log *journal) int {
