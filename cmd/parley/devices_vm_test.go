@@ -101,7 +101,7 @@ func TestVMPublishesCameraAndMicrophone(t *testing.T) {
 	dir := t.TempDir()
 	eye := parleyStart(t, lab(srv, "eye"), "watch", "--json", "--record", dir)
 	eye.until("[robot/front VP8 320x180 ")
-	for range 3 {
+	for range 10 {
 		eye.until("[robot/front VP8 320x180 ")
 	}
 	require.Zero(t, eye.stop(syscall.SIGINT), "%s", &eye.stderr)
@@ -110,7 +110,7 @@ func TestVMPublishesCameraAndMicrophone(t *testing.T) {
 	w := report[watchReport](t, eye.stdout.String())
 	require.Len(t, w.Tracks, 2)
 	for _, one := range w.Tracks {
-		require.Greater(t, one.FramesReceived, int64(10), one.Name)
+		require.Greater(t, one.FramesReceived, int64(5), one.Name)
 	}
 	r := report[publishReport](t, robot.stdout.String())
 	require.Equal(t, []string{"front", "mic"}, []string{r.Tracks[0].Name, r.Tracks[1].Name})
@@ -121,7 +121,7 @@ func TestVMPublishesCameraAndMicrophone(t *testing.T) {
 	out, err := exec.Command("ffmpeg", "-nostdin", "-v", "info", "-i", w.Recordings[0], "-map", "0:a", "-af", "volumedetect",
 		"-f", "null", "-").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Regexp(t, `mean_volume: -(\d|1\d|2\d)\.\d dB`, string(out), "the tone is heard")
+	require.Regexp(t, `mean_volume: -(\d|[1-4]\d)\.\d dB`, string(out), "the tone is heard; silence has less than -80 dB")
 	out, err = exec.Command("ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", w.Recordings[0], "-map", "0:v", "-f", "null", "-").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Empty(t, string(out))

@@ -245,7 +245,36 @@ func TestPublishWhatAProgramPrints(t *testing.T) {
 	require.Zero(t, p.stop(syscall.SIGINT), "%s", &p.stderr)
 	r := report[publishReport](t, p.stdout.String())
 	require.Equal(t, "H264", r.Tracks[0].Codec)
+	require.Positive(t, r.Tracks[0].Width, "the parameter sets tell the size")
+	require.Positive(t, r.Tracks[0].Height)
 	require.Equal(t, "opus", r.Tracks[1].Codec)
+}
+
+// A server that is started again finds its robots coming back by themselves,
+// with new tokens.
+func TestPublishSurvivesARestartOfTheServer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	env := append(keyEnv(accesstoken.NewKey()), "PARLEY_URL=ws://"+addr+"/signaling")
+	serve := []string{"serve", "--listen", addr, "--retry-after", "250ms"}
+	first := parleyStart(t, env, serve...)
+	first.until("signaling at ")
+	robot := parleyStart(t, env, "publish", "--json", "--identity", "robot", "--room", "lab", "--file", "test", "--name", "front")
+	robot.until("[front VP8 320x240 ")
+	require.Zero(t, first.stop(syscall.SIGTERM), "%s", &first.stderr)
+	robot.until("the connection is lost and being restored")
+	second := parleyStart(t, env, serve...)
+	second.until("signaling at ")
+	robot.until("the connection is restored")
+	stdout, stderr, status := parleyRun(t, env, "watch", "--room", "lab", "--track", "front", "--duration", "2s", "--json")
+	require.Zero(t, status, stderr)
+	require.Equal(t, "robot", report[watchReport](t, stdout).Tracks[0].Participant)
+	require.Zero(t, robot.stop(syscall.SIGINT), "%s", &robot.stderr)
+	r := report[publishReport](t, robot.stdout.String())
+	require.Greater(t, r.Tracks[0].FramesSent, int64(25), "those before the restart count too")
 }
 
 // RTP of another program, on a port of this machine.
