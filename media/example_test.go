@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -96,7 +97,7 @@ func ExampleAudioPush() {
 
 	begun, packets := time.Now(), 0
 	for {
-		if _, err := src.Next(ctx); err == io.EOF {
+		if _, err := src.Next(ctx); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			log.Print(err)

@@ -110,8 +110,19 @@ func TestVideoSourceDropsFramesEvenly(t *testing.T) {
 		kept             int // of those captured in 10 s
 		longest          int // captured pictures from one kept to the next
 	}{
-		{30, 0, 300, 1}, {30, 30, 300, 1}, {30, 60, 300, 1}, {30, 15, 150, 2}, {30, 10, 100, 3}, {30, 20, 200, 2},
-		{30, 24, 240, 2}, {30, 29, 290, 2}, {25, 15, 150, 2}, {60, 24, 240, 3}, {30, 7, 70, 5}, {30, 1, 10, 31}, {30, 0.5, 5, 61},
+		{30, 0, 300, 1},
+		{30, 30, 300, 1},
+		{30, 60, 300, 1},
+		{30, 15, 150, 2},
+		{30, 10, 100, 3},
+		{30, 20, 200, 2},
+		{30, 24, 240, 2},
+		{30, 29, 290, 2},
+		{25, 15, 150, 2},
+		{60, 24, 240, 3},
+		{30, 7, 70, 5},
+		{30, 1, 10, 31},
+		{30, 0.5, 5, 61},
 	} {
 		for _, jitter := range []time.Duration{0, 3 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%v of %v, jitter %v", tc.wanted, tc.captured, jitter), func(t *testing.T) {

@@ -195,7 +195,7 @@ func (c *config) room(ctx context.Context, mode string, s setting) (cost float64
 
 // ffmpeg measures ffmpeg with the settings of media/codec/vpx.
 func (c *config) ffmpeg(ctx context.Context, s setting) (float64, error) {
-	sink, err := net.ListenPacket("udp", "127.0.0.1:0")
+	sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return 0, err
 	}
