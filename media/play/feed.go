@@ -3,6 +3,7 @@ package play
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-rtc/parley/media"
@@ -19,6 +20,8 @@ type feed struct {
 	track       Track
 	member      *member
 	counts      counters
+
+	refused atomic.Pointer[error] // why there is no decoder, until it is told
 
 	quit chan struct{} // closed by stop
 	once sync.Once
@@ -42,7 +45,13 @@ func newFeed(p *Player, participant string, t Track, m *member) *feed {
 }
 
 // WriteSample takes the next sample of the track.
-func (f *feed) WriteSample(s media.Sample) error { return f.take(s, f.player.now()) }
+func (f *feed) WriteSample(s media.Sample) error {
+	err := f.take(s, f.player.now())
+	if why := f.refused.Swap(nil); why != nil {
+		f.player.fail(f.participant, *why)
+	}
+	return err
+}
 
 // take takes a sample that arrives at the time.
 func (f *feed) take(s media.Sample, at time.Duration) error {
@@ -64,13 +73,18 @@ func (f *feed) take(s media.Sample, at time.Duration) error {
 	}
 	f.counts.samples.Add(1)
 	f.counts.lost.Add(int64(max(0, s.Lost)))
+	if f.film == nil && f.voice == nil || f.film != nil && f.film.over.Load() {
+		return nil // nothing is shown
+	}
 	f.delay.add(at, s.Timestamp)
 	f.counts.target.Store(int64(f.delay.target))
 	need := f.delay.base + f.delay.target
 	if kind == media.Audio {
 		need += f.player.mixer.lead()
 	}
-	f.member.arrived(at, f.delay.base, need)
+	if f.film == nil || !f.film.blind.Load() { // nobody waits for what is not seen
+		f.member.arrived(at, f.delay.base, need)
+	}
 	if c := s.Captured.Sub(f.player.epoch); !s.Captured.IsZero() && c.Abs() < farthest {
 		f.member.captured(c - s.Timestamp)
 	}
@@ -101,11 +115,12 @@ func (f *feed) begin(kind media.Kind) {
 	p.wg.Go(f.film.run)
 }
 
-// decoder opens a decoder of sound, and tells when there is none.
+// decoder opens a decoder of sound. The mixer, which asks for it, has no time
+// to tell when there is none.
 func (f *feed) decoder(c media.Codec) (media.AudioDecoder, error) {
 	dec, err := f.player.opts.AudioDecoder(c)
 	if err != nil {
-		f.player.fail(f.participant, err)
+		f.refused.Store(&err)
 	}
 	return dec, err
 }

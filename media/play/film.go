@@ -2,6 +2,7 @@ package play
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-rtc/parley/media"
@@ -27,6 +28,8 @@ type film struct {
 	ready  chan struct{}           // one-slot poke: there is a sample
 	done   chan struct{}           // closed to end run
 	ended  chan struct{}           // closed when the last sample is in
+	over   atomic.Bool             // run has ended
+	blind  atomic.Bool             // there is no decoder
 
 	dec   media.VideoDecoder
 	codec media.Codec // of dec, which is nil if there is none of it
@@ -62,6 +65,7 @@ func (f *film) put(s media.Sample) {
 // run shows the samples at their times.
 func (f *film) run() {
 	defer f.close()
+	defer f.over.Store(true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	ended := f.ended
@@ -156,6 +160,7 @@ func (f *film) decode(s media.Sample) bool {
 			f.player.fail(f.title, err)
 		}
 		f.codec, f.waits = s.Codec, true
+		f.blind.Store(f.dec == nil)
 	}
 	if f.dec == nil {
 		f.counts.failed.Add(1)

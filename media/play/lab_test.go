@@ -229,3 +229,33 @@ func clip(t *testing.T, open func() media.Source, n int) func(i int) media.Sampl
 	})
 	return func(i int) media.Sample { return list[i%n] }
 }
+
+// organ decodes samples that name one of the five parts of a tone of 440 Hz.
+// It is for long tests.
+type organ struct{ parts [5][]int16 }
+
+func newOrgan(media.Codec) (media.AudioDecoder, error) {
+	o := &organ{}
+	for i := range 5 * 960 {
+		v := int16(16000 * math.Sin(2*math.Pi*440*float64(i)/48000))
+		o.parts[i/960] = append(o.parts[i/960], v, v)
+	}
+	return o, nil
+}
+
+func part(n int) media.Sample {
+	return media.Sample{Codec: media.PCMU, Data: []byte{byte(n % 5)}, Duration: 20 * time.Millisecond}
+}
+
+func (o *organ) Codec() media.Codec { return media.PCMU }
+func (o *organ) Close() error       { return nil }
+
+func (o *organ) Decode(s media.Sample, f *media.AudioFrame) error {
+	f.Rate, f.Channels, f.Samples = 48000, 2, append(f.Samples[:0], o.parts[s.Data[0]]...)
+	return nil
+}
+
+func (o *organ) Conceal(_ media.Sample, d time.Duration, f *media.AudioFrame) error {
+	f.Rate, f.Channels, f.Samples = 48000, 2, make([]int16, 2*d*48000/time.Second)
+	return nil
+}

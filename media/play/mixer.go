@@ -102,7 +102,13 @@ func (m *Mixer) block(dst []int16, n int, at time.Duration) {
 		}
 		s.gain = to
 		sound := s.voice.read(part, at)
-		if sound {
+		switch {
+		case !sound:
+		case from == to:
+			for i, v := range part {
+				sum[i] += float32(v) * to
+			}
+		default:
 			step := (to - from) / float32(n)
 			for i := range n {
 				from += step
@@ -132,9 +138,12 @@ func (m *Mixer) block(dst []int16, n int, at time.Duration) {
 // soft makes a sample of a sum: what is loud is bent, so that nothing clips.
 func soft(v float32) int16 {
 	const knee, room = 24000, math.MaxInt16 - 24000
-	if v > knee {
+	if -knee <= v && v <= knee {
+		return int16(v)
+	}
+	if v > 0 {
 		v = knee + room*float32(math.Tanh(float64(v-knee)/room))
-	} else if v < -knee {
+	} else {
 		v = -knee - room*float32(math.Tanh(float64(-v-knee)/room))
 	}
 	return int16(v)
@@ -178,7 +187,9 @@ func (m *Mixer) end() {
 func (m *Mixer) ReadAudio(ctx context.Context, f *media.AudioFrame) error {
 	now := time.Now()
 	if behind := now.Sub(m.due); behind > 10*piece {
-		m.count += int64(frames(behind)) * int64(min(1, m.count)) // time goes on
+		if m.count > 0 {
+			m.count += int64(frames(behind)) // time goes on
+		}
 		m.due = now
 	}
 	timer := time.NewTimer(time.Until(m.due))

@@ -58,8 +58,6 @@ func (p *pcm) take(dst []int16) int {
 	return n / channels
 }
 
-func (p *pcm) clear() { p.buf, p.head = p.buf[:0], 0 }
-
 // add adds decoded sound and returns the part of the queue that it became. ok
 // is false when it is none.
 func (p *pcm) add(f *media.AudioFrame) (added []int16, ok bool) {

@@ -64,8 +64,13 @@ func TestResampling(t *testing.T) {
 func TestOddSoundIsRefused(t *testing.T) {
 	var p pcm
 	for _, f := range []media.AudioFrame{
-		{}, {Rate: 48000, Channels: 2}, {Rate: 0, Channels: 1, Samples: []int16{1}}, {Rate: 1 << 40, Channels: 1, Samples: []int16{1}},
-		{Rate: 48000, Channels: 9, Samples: make([]int16, 90)}, {Rate: 48000, Channels: -1, Samples: []int16{1}}, {Rate: 8000, Channels: 2, Samples: []int16{1}},
+		{},
+		{Rate: 48000, Channels: 2},
+		{Rate: 0, Channels: 1, Samples: []int16{1}},
+		{Rate: 1 << 40, Channels: 1, Samples: []int16{1}},
+		{Rate: 48000, Channels: 9, Samples: make([]int16, 90)},
+		{Rate: 48000, Channels: -1, Samples: []int16{1}},
+		{Rate: 8000, Channels: 2, Samples: []int16{1}},
 	} {
 		_, ok := p.add(&f)
 		require.False(t, ok, f)

@@ -25,7 +25,7 @@ type queue struct {
 }
 
 // put adds a sample; one with the timestamp of another is dropped. It returns
-// how many old samples had to go.
+// how many old samples had to go, which then are lost before the oldest.
 func (q *queue) put(s media.Sample) (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -43,8 +43,10 @@ func (q *queue) put(s media.Sample) (dropped int) {
 	}
 	q.items = slices.Insert(q.items, at, s)
 	q.bytes += len(s.Data)
-	for n := len(q.items); n-q.head > maxSamples || q.bytes > maxBytes || q.items[n-1].Timestamp-q.items[q.head].Timestamp > maxSpan; {
+	for n := len(q.items); n-q.head > maxSamples || n-q.head > 1 && (q.bytes > maxBytes || q.items[n-1].Timestamp-q.items[q.head].Timestamp > maxSpan); {
+		lost := q.items[q.head].Lost + 1
 		q.drop()
+		q.items[q.head].Lost += lost
 		dropped++
 	}
 	return dropped

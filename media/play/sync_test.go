@@ -277,6 +277,34 @@ func TestLipsAreInStep(t *testing.T) {
 	}
 }
 
+// Sound does not wait for pictures that nobody sees.
+func TestSoundWaitsForNothingUnseen(t *testing.T) {
+	for name, change := range map[string]func(*play.Options){
+		"no screen": func(*play.Options) {},
+		"no decoder": func(o *play.Options) {
+			o.Screen, o.VideoDecoder = &easel{}, func(media.Codec) (media.VideoDecoder, error) { return nil, codec.ErrUnavailable }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlayer(t, change)
+				ann := &clapper{
+					audio: newLine(), video: newLine(), audioNet: steady(30 * time.Millisecond), videoNet: steady(300 * time.Millisecond),
+				}
+				require.NoError(t, p.Add("ann", ann.audio))
+				require.NoError(t, p.Add("ann", ann.video))
+				ann.start(t, 10*second)
+				listen(p, 10*second, nil)
+				s := p.Stats()
+				t.Logf("%+v", s)
+				require.Less(t, s[0].Offset, 60*time.Millisecond)
+				require.Equal(t, media.Video, s[1].Kind)
+				require.Zero(t, s[1].Shown)
+			})
+		})
+	}
+}
+
 // Who says nonsense about capture times is not in step, and no worse off.
 func TestNonsenseAboutCaptureTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

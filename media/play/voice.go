@@ -285,7 +285,7 @@ func (v *voice) loudness() float32 {
 // guess adds so much sound that nobody sent.
 func (v *voice) guess(next media.Sample, d time.Duration) []int16 {
 	const unit = 2500 * time.Microsecond // what codecs count in
-	d = max(unit, (d+unit/2)/unit*unit)
+	d = max(unit, d.Round(unit))
 	v.pos += d
 	v.dry += d
 	if v.dec != nil && v.dec.Conceal(next, d, &v.frame) == nil {

@@ -69,10 +69,10 @@ func (w *WAV) record(ctx context.Context, m *Mixer) error {
 	var f media.AudioFrame
 	var raw []byte
 	for {
-		if err := m.ReadAudio(ctx, &f); err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				return nil
-			}
+		switch err := m.ReadAudio(ctx, &f); {
+		case errors.Is(err, io.EOF), errors.Is(err, context.Canceled):
+			return nil // as it should end
+		case err != nil:
 			return err
 		}
 		raw = raw[:0]
