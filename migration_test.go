@@ -275,7 +275,6 @@ var absent = []string{
 	"Participants: properties: networkQualityLevel", "Participants: properties: networkQualityStats",
 	"LocalParticipant: properties and methods: setNetworkQualityConfiguration",
 	"LocalParticipant: properties and methods: setBandwidthProfile",
-	"Tracks: properties and methods: restart",
 	"Tracks: properties and methods: processor", "Tracks: properties and methods: addProcessor",
 	"Tracks: properties and methods: removeProcessor", "Tracks: properties and methods: noiseCancellation",
 	"Tracks: properties and methods: priority", "Tracks: properties and methods: setPriority",
@@ -433,7 +432,7 @@ type packages map[string]*types.Package
 func load(t *testing.T) packages {
 	t.Helper()
 	const module = "github.com/parley-rtc/parley"
-	paths := []string{"", "/media", "/media/file", "/media/synth", "/signaling"}
+	paths := []string{"", "/media", "/media/device", "/media/file", "/media/synth", "/signaling"}
 	args := []string{"list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}"}
 	for _, p := range paths {
 		args = append(args, module+p)

@@ -53,7 +53,7 @@ var tracks = Section{
 		{Name: "isStarted", Go: []string{"RemoteAudioTrack.IsStarted()", "RemoteVideoTrack.IsStarted()"}, Note: "of local tracks `LocalTrackStarted` tells"},
 		{Name: "isStopped", Go: []string{"LocalAudioTrack.IsStopped()", "LocalVideoTrack.IsStopped()", "LocalVideoTrack.Done()"}},
 		{Name: "stop", Go: []string{"LocalAudioTrack.Stop()", "LocalVideoTrack.Stop()"}, Note: "closes the source"},
-		{Name: "restart", Status: Later, Note: "make another track from another source"},
+		{Name: "restart", Go: []string{"media/device.Restart"}, Note: "of tracks that `media/device` made"},
 		{Name: "isMuted", Go: []string{"LocalAudioTrack.IsMuted()", "LocalVideoTrack.IsMuted()"}, Note: "while the source gives nothing; see `TrackOptions.MutedAfter`"},
 		{Name: "dimensions", Go: []string{"RemoteVideoTrack.Dimensions()", "LocalVideoTrack.Dimensions()"}, Note: "zero instead of null; nothing is decoded"},
 		{
