@@ -17,6 +17,7 @@ type ivf struct {
 	in       *input
 	shape    *shaper
 	num, den uint64 // a tick lasts num/den seconds
+	head     [12]byte
 	buf      []byte
 }
 
@@ -51,12 +52,12 @@ func (d *ivf) close()            {}
 
 func (d *ivf) next() (unit, error) {
 	for {
-		var h [12]byte
-		if _, err := io.ReadFull(d.in, h[:]); err != nil {
+		h := d.head[:]
+		if _, err := io.ReadFull(d.in, h); err != nil {
 			return unit{}, err // io.EOF only between frames
 		}
 		arrival := d.in.at
-		size := binary.LittleEndian.Uint32(h[:])
+		size := binary.LittleEndian.Uint32(h)
 		if size > maxFrame {
 			return unit{}, fmt.Errorf("%w: IVF frame of %d bytes", ErrMalformed, size)
 		}

@@ -83,7 +83,8 @@ func newPipe(name string, o Options) *Pipe {
 }
 
 // Sources returns what the stream holds, in its order. There is at least one,
-// and it is the same each time.
+// and it is the same each time. One that is not used does not hold up the
+// others; the program ends when each is closed, or the pipe is.
 func (p *Pipe) Sources() []media.Source {
 	out := make([]media.Source, len(p.sources))
 	for i, s := range p.sources {
@@ -225,7 +226,7 @@ func (p *Pipe) pump(d demuxer) error {
 		return err
 	}
 	p.line.next()
-	for {
+	for !p.closed() {
 		u, err := d.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -246,6 +247,7 @@ func (p *Pipe) pump(d demuxer) error {
 			}
 		}
 	}
+	return nil
 }
 
 // hand gives a frame to its source. It fails when no source goes on.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,10 +124,7 @@ func (s *source) take(now time.Time) (media.Sample, bool, error) {
 		return media.Sample{}, false, io.EOF
 	}
 	q := s.queue[0]
-	s.queue[0] = queued{}
-	if s.queue = s.queue[1:]; len(s.queue) == 0 {
-		s.queue = nil
-	}
+	s.queue = slices.Delete(s.queue, 0, 1)
 	s.bytes -= len(q.sample.Data)
 	s.given = q.sample.Data
 	s.stats.Samples++
@@ -158,9 +156,8 @@ func (s *source) drop(n int) {
 		if len(s.free) < 8 {
 			s.free = append(s.free, s.queue[i].sample.Data[:0])
 		}
-		s.queue[i] = queued{}
 	}
-	s.queue = s.queue[n:]
+	s.queue = slices.Delete(s.queue, 0, n)
 	s.stats.Dropped += int64(n)
 }
 

@@ -242,6 +242,22 @@ func TestReaderEndsWithItsStream(t *testing.T) {
 	})
 }
 
+// zeros never ends: a stream that is always ahead.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestCloseEndsAnEndlessReader(t *testing.T) {
+	p, err := pipe.Reader(t.Context(), zeros{}, &pipe.Options{Format: pipe.MuLaw})
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
+	<-p.Done()
+	require.NoError(t, p.Err())
+}
+
 func TestTimelineGoesOn(t *testing.T) {
 	var line pipe.Timeline
 	start := time.Now()
