@@ -191,7 +191,9 @@ func (d *decoder) take(f *media.VideoFrame) error {
 	if p.iFormat != C.videoFormatI420 || width <= 0 || height <= 0 {
 		return fmt.Errorf("%w: a picture of %dx%d in format %d", codec.ErrBitstream, width, height, int(p.iFormat))
 	}
-	picture.Fit(f, width, height)
+	if err := f.Reset(media.I420, width, height); err != nil {
+		return fmt.Errorf("%w: %w", codec.ErrBitstream, err)
+	}
 	for i := range f.Planes {
 		w, h := picture.Plane(width, height, i)
 		stride := int(p.iStride[min(i, 1)])

@@ -169,7 +169,9 @@ func (d *decoder) take(f *media.VideoFrame) error {
 		return fmt.Errorf("%w: not 4:2:0 of 8 bits", codec.ErrBitstream)
 	}
 	width, height := int(img.d_w), int(img.d_h)
-	picture.Fit(f, width, height)
+	if err := f.Reset(media.I420, width, height); err != nil {
+		return fmt.Errorf("%w: %w", codec.ErrBitstream, err)
+	}
 	for i := range f.Planes {
 		w, h := picture.Plane(width, height, i)
 		stride := int(img.stride[i])

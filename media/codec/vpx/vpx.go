@@ -26,9 +26,8 @@ func NewEncoder(o codec.VideoOptions) (media.VideoEncoder, error) {
 	return newEncoder(media.VP8, o)
 }
 
-// NewVP9Encoder returns an encoder of VP9, profile 0. It takes about twice the
-// time of [NewEncoder] for the quality of a third more bits. Speed is 5 to 9
-// there, 8 by default.
+// NewVP9Encoder returns an encoder of VP9, profile 0, which takes more than twice
+// the time of [NewEncoder]. Speed is 5 to 9 there, 8 by default.
 func NewVP9Encoder(o codec.VideoOptions) (media.VideoEncoder, error) {
 	return newEncoder(media.VP9, o)
 }

@@ -22,8 +22,7 @@ const Available = available
 // Speed 1 to 8 are the presets from slower to ultrafast, of which veryfast, 6,
 // is the default; more is ultrafast too. With more than one thread there is
 // one slice for each. Of pictures with odd sides the last column or row is
-// left out. Each second holds the bitrate (a VBV of one second). DropFrames
-// has no effect.
+// left out. The VBV holds 600 ms. DropFrames has no effect.
 //
 // Encoding takes no memory of Go's once the buffer of the sample has grown.
 func NewEncoder(o codec.VideoOptions) (media.VideoEncoder, error) { return newEncoder(o) }

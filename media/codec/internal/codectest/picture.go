@@ -62,7 +62,9 @@ func newScene(width, height int) *Scene {
 
 // Draw puts the nth picture into f, in the memory of f.
 func (s *Scene) Draw(f *media.VideoFrame, n int) {
-	picture.Fit(f, s.width, s.height)
+	if err := f.Reset(media.I420, s.width, s.height); err != nil {
+		panic(err) // a test asks for an impossible size
+	}
 	angle := float64(n) / 20
 	dx, dy := margin+int(100*math.Cos(angle)), margin+int(100*math.Sin(angle))
 	for i := range f.Planes {

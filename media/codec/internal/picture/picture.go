@@ -17,20 +17,16 @@ const MaxPixels = 4096 * 4096
 // whose planes hold what its size and strides say: C code reads them.
 func Check(f *media.VideoFrame) error {
 	if f == nil {
-		return fmt.Errorf("no picture: %w", codec.ErrFrame)
+		return fmt.Errorf("%w: no picture", codec.ErrFrame)
 	}
 	if f.Format != media.I420 {
-		return fmt.Errorf("picture in %q, want I420: %w", f.Format, codec.ErrFrame)
+		return fmt.Errorf("%w: a picture in %q, want I420", codec.ErrFrame, f.Format)
 	}
 	if min(f.Width, f.Height) < codec.MinSide || max(f.Width, f.Height) > codec.MaxSide {
-		return fmt.Errorf("picture of %dx%d, want sides of %d to %d: %w", f.Width, f.Height, codec.MinSide, codec.MaxSide, codec.ErrFrame)
+		return fmt.Errorf("%w: a picture of %dx%d, want sides of %d to %d", codec.ErrFrame, f.Width, f.Height, codec.MinSide, codec.MaxSide)
 	}
-	for i := range f.Planes {
-		w, h := Plane(f.Width, f.Height, i)
-		if stride := f.Strides[i]; stride < w || stride > 16*codec.MaxSide || len(f.Planes[i]) < stride*(h-1)+w {
-			return fmt.Errorf("plane %d of a %dx%d picture has %d bytes with stride %d: %w",
-				i, f.Width, f.Height, len(f.Planes[i]), stride, codec.ErrFrame)
-		}
+	if err := f.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", codec.ErrFrame, err)
 	}
 	return nil
 }
@@ -41,28 +37,6 @@ func Plane(width, height, i int) (w, h int) {
 		return width, height
 	}
 	return (width + 1) / 2, (height + 1) / 2
-}
-
-// Fit makes f an I420 picture of the size with planes that follow each other,
-// in the memory that it has, if that is enough.
-func Fit(f *media.VideoFrame, width, height int) {
-	total := 0
-	var sizes [3]int
-	for i := range sizes {
-		w, h := Plane(width, height, i)
-		f.Strides[i], sizes[i] = w, w*h
-		total += w * h
-	}
-	memory := f.Planes[0][:cap(f.Planes[0])]
-	if len(memory) < total {
-		memory = make([]byte, total)
-	}
-	at := 0
-	for i, n := range sizes {
-		f.Planes[i] = memory[at : at+n]
-		at += n
-	}
-	f.Format, f.Width, f.Height = media.I420, width, height
 }
 
 // Copy copies the rows of one plane.
