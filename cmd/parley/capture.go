@@ -57,11 +57,10 @@ func (s *spec) mic(ctx context.Context, opts *openOptions) (*opened, error) {
 // captured tells what a device really gives.
 func (s *spec) captured(t localTrack) *opened {
 	d, audio, video, _ := device.Of(t)
-	granted := ""
-	switch {
-	case t.Kind() == parley.KindAudio:
+	var granted string
+	if t.Kind() == parley.KindAudio {
 		granted = fmt.Sprintf("%d Hz, %s", audio.Rate, plural(audio.Channels, "channel"))
-	default:
+	} else {
 		granted = fmt.Sprintf("%dx%d", video.Width, video.Height)
 		if video.FrameRate > 0 {
 			granted += " at " + strconv.FormatFloat(video.FrameRate, 'f', -1, 64) + " a second"

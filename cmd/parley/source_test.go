@@ -78,8 +78,10 @@ func TestSettingsFindTheirSources(t *testing.T) {
 		"names are numbered where they would be the same": {
 			[]string{"--file", "a.ivf", "--file", "b.ivf", "--name", "file-2", "--file", "c.ivf", "--camera", "default"},
 			[]spec{
-				{kind: "file", value: "a.ivf", name: "file"}, {kind: "file", value: "b.ivf", name: "file-2"},
-				{kind: "file", value: "c.ivf", name: "file-3"}, {kind: "camera", value: "default", name: "camera"},
+				{kind: "file", value: "a.ivf", name: "file"},
+				{kind: "file", value: "b.ivf", name: "file-2"},
+				{kind: "file", value: "c.ivf", name: "file-3"},
+				{kind: "camera", value: "default", name: "camera"},
 			},
 		},
 		"each program has its format": {

@@ -69,7 +69,7 @@ func (w *watchFlags) run(cmd *cobra.Command) error {
 	if c.stage, err = w.open(w.room, opts.Logger); err != nil {
 		return err
 	}
-	defer c.stage.close()
+	defer func() { _ = c.stage.close() }() // the room has told why it ended by then
 	ctx := cmd.Context()
 	c.began = time.Now()
 	if c.room, err = w.connect(ctx, opts); err != nil {

@@ -15,7 +15,7 @@ const (
 	// patience is how long the robot goes on without being told to.
 	patience = 500 * time.Millisecond
 	// lateness is how much longer than the quickest a command may have
-	// travelled. The lifetime of the messages is not enough: after an outage,
+	// traveled. The lifetime of the messages is not enough: after an outage,
 	// SCTP may deliver at once what it tried to send meanwhile, and a robot
 	// had better not do then what it was told to seconds ago.
 	lateness = 200 * time.Millisecond

@@ -50,7 +50,7 @@ func watch(ctx context.Context, token string, opts *parley.ConnectOptions, sound
 	if err != nil {
 		return err // it has closed both
 	}
-	defer player.Close()
+	defer func() { _ = player.Close() }() // a WAV file that could not be completed is no reason to fail
 
 	room, err := parley.ConnectContext(ctx, token, opts)
 	if err != nil {
