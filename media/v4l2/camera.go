@@ -49,7 +49,8 @@ type Camera struct {
 
 // Open opens the camera whose [Device.ID], device file or label is name, or the
 // first one for "". A label means the first camera that has it. The camera
-// gives pictures from then on. The context bounds the opening alone.
+// gives pictures from then on. The context bounds the opening alone. What can
+// go wrong is listed at [ErrNotFound].
 func Open(ctx context.Context, name string, options Options) (*Camera, error) {
 	return open(ctx, system(), name, options)
 }
@@ -176,7 +177,7 @@ func (c *Camera) next(ctx context.Context, newest bool) (picture, error) {
 		case c.failed != nil:
 			return picture{}, c.failed
 		case c.stream == nil:
-			c.reopen()
+			c.reopen(ctx)
 			continue
 		}
 		c.encoded.apply(c.stream)

@@ -93,7 +93,10 @@ func TestStarvedDriverGivesNoOldPicture(t *testing.T) {
 	c := openFake(t, newFakeHost(d), Options{})
 	old := monotonic() - time.Second
 	d.answer = func(req uint32, arg unsafe.Pointer, err error) error {
-		if b := (*buffer)(arg); req == vidiocDQBuf && err == nil && b.sequence < 4 {
+		if req != vidiocDQBuf || err != nil {
+			return err
+		}
+		if b := (*buffer)(arg); b.sequence < 4 {
 			b.seconds, b.micros = int64(old/time.Second), int64(old%time.Second/time.Microsecond)
 		}
 		return err
@@ -351,12 +354,34 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+// The device files of a pipeline look like cameras, but few can be used as one.
+func TestPartsOfPipelines(t *testing.T) {
+	part, camera := newFake("GREY"), newFake("GREY")
+	part.caps |= capMediaController
+	h := newFakeHost(part, camera)
+	c := openFake(t, h, Options{})
+	require.Equal(t, "/dev/video1", c.Device().Path, "none by default")
+	part.answer = func(req uint32, _ unsafe.Pointer, err error) error {
+		if req == vidiocStreamOn {
+			return syscall.EPIPE
+		}
+		return err
+	}
+	_, err := open(t.Context(), h, "/dev/video0", Options{})
+	require.ErrorIs(t, err, ErrBroken)
+	require.ErrorContains(t, err, "libcamera")
+	h.put("/dev/video1", nil)
+	part.answer = nil
+	require.Equal(t, "/dev/video0", openFake(t, h, Options{}).Device().Path, "unless there is nothing else")
+}
+
 func TestBusyWhileAnotherReads(t *testing.T) {
 	d := newFake("GREY")
 	h := newFakeHost(d)
 	c := openFake(t, h, Options{})
 	_, err := open(t.Context(), h, "", Options{})
 	require.ErrorIs(t, err, ErrBusy)
+	require.ErrorContains(t, err, `set the format of "/dev/video0": camera is in use: by cheese (process 7): device or resource busy`)
 	d.pushRaw(1)
 	require.NoError(t, c.ReadFrame(t.Context(), new(media.VideoFrame)), "the first goes on")
 }

@@ -26,9 +26,10 @@ type Device struct {
 	// Formats is all that it gives, in the driver's order.
 	Formats []FormatInfo
 
-	bus    string // ID without by-id
-	byID   bool
-	mplane bool
+	bus      string // ID without by-id
+	byID     bool
+	mplane   bool
+	pipeline bool // needs more set up than itself
 }
 
 func (d Device) String() string {
@@ -51,6 +52,8 @@ type host interface {
 	index(path string) int
 	// resolve follows symbolic links.
 	resolve(path string) (string, error)
+	// users tells which programs have a device file open, where it can.
+	users(path string) string
 	open(path string) (node, error)
 }
 
@@ -116,10 +119,11 @@ func identify(h host, n node, path string, links map[string]string) (Device, err
 		caps = c.deviceCaps
 	}
 	d := Device{
-		Path:   path,
-		Label:  text(c.card[:]),
-		Driver: text(c.driver[:]),
-		mplane: caps&capVideoCapture == 0,
+		Path:     path,
+		Label:    text(c.card[:]),
+		Driver:   text(c.driver[:]),
+		mplane:   caps&capVideoCapture == 0,
+		pipeline: caps&capMediaController != 0,
 	}
 	d.bus = fmt.Sprintf("%s/%d", text(c.busInfo[:]), h.index(path))
 	d.ID, d.byID = links[path]
@@ -183,7 +187,8 @@ func find(h host, name string) (Device, error) {
 		return Device{}, err
 	}
 	for _, is := range []func(Device) bool{
-		func(d Device) bool { return name == "" || d.ID == name },
+		func(d Device) bool { return d.ID == name || name == "" && !d.pipeline },
+		func(Device) bool { return name == "" },
 		func(d Device) bool { return d.bus == name },
 		func(d Device) bool { return d.Label == name },
 	} {

@@ -23,6 +23,7 @@ func TestBusyCamera(t *testing.T) {
 	_, err := v4l2.Open(t.Context(), camera0, v4l2.Options{})
 	require.ErrorIs(t, err, v4l2.ErrBusy)
 	require.ErrorIs(t, err, syscall.EBUSY)
+	require.ErrorContains(t, err, fmt.Sprintf("(process %d)", os.Getpid()))
 	_, err = v4l2.Devices()
 	require.NoError(t, err, "listing disturbs nobody")
 }

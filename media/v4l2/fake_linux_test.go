@@ -42,6 +42,7 @@ func (h *fakeHost) byID() map[string]string {
 
 func (h *fakeHost) index(string) int                    { return 0 }
 func (h *fakeHost) resolve(path string) (string, error) { return path, nil }
+func (h *fakeHost) users(string) string                 { return "by cheese (process 7)" }
 
 func (h *fakeHost) open(path string) (node, error) {
 	h.mu.Lock()

@@ -19,6 +19,7 @@ const (
 	capVideoM2MMplane     = 0x00004000
 	capVideoM2M           = 0x00008000
 	capStreaming          = 0x04000000
+	capMediaController    = 0x20000000
 	capDeviceCaps         = 0x80000000
 
 	capTimePerFrame = 0x1000

@@ -1,6 +1,7 @@
 package v4l2
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -24,10 +25,10 @@ func (a *away) end() {
 }
 
 // reopen tries to open the camera again, or waits a while. It needs the turn.
-func (c *Camera) reopen() {
+func (c *Camera) reopen(ctx context.Context) {
 	if c.away.backoff > 0 {
 		c.awaitDevices()
-		if c.closed.Load() || c.interrupt.Load() {
+		if ctx.Err() != nil || c.closed.Load() || c.interrupt.Load() {
 			return
 		}
 	}

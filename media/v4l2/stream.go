@@ -60,9 +60,24 @@ func openStream(h host, d *Device, o *Options, stats *counters) (*stream, error)
 	s := &stream{n: n, typ: d.bufType(), path: d.Path, stats: stats}
 	if err := s.open(h, d, o); err != nil {
 		s.close()
-		return nil, err
+		return nil, explain(h, d, err)
 	}
 	return s, nil
+}
+
+// explain adds to an error what the system knows about its cause.
+func explain(h host, d *Device, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Detail != "" {
+		return err
+	}
+	switch {
+	case e.Err == ErrBusy:
+		e.Detail = h.users(d.Path)
+	case d.pipeline && e.Cause != nil:
+		e.Detail = "it is part of a media pipeline that has to be set up first, as libcamera does"
+	}
+	return err
 }
 
 func (s *stream) open(h host, d *Device, o *Options) error {

@@ -78,6 +78,22 @@ func (linux) index(path string) int {
 
 func (linux) resolve(path string) (string, error) { return filepath.EvalSymlinks(path) }
 
+func (linux) users(path string) string {
+	var found []string
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is right
+	for _, link := range links {
+		if to, err := os.Readlink(link); err != nil || to != path {
+			continue
+		}
+		process := filepath.Dir(filepath.Dir(link))
+		name, err := os.ReadFile(filepath.Join(process, "comm"))
+		if user := "by " + text(name) + " (process " + filepath.Base(process) + ")"; err == nil && !slices.Contains(found, user) {
+			found = append(found, user)
+		}
+	}
+	return strings.Join(found[:min(len(found), 4)], ", ")
+}
+
 func (linux) open(path string) (node, error) {
 	for {
 		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -17,6 +17,7 @@ func (noHost) nodes() ([]string, error)            { return nil, unsupported("li
 func (noHost) byID() map[string]string             { return nil }
 func (noHost) index(string) int                    { return 0 }
 func (noHost) resolve(path string) (string, error) { return "", unsupported("open", path) }
+func (noHost) users(string) string                 { return "" }
 func (noHost) open(path string) (node, error)      { return nil, unsupported("open", path) }
 
 // waker wakes a goroutine that waits for a camera.
