@@ -27,9 +27,7 @@ func TestCameraIsLostInACall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const path = "/dev/video0"
-			track, err := device.VideoTrack(within(t), &device.VideoOptions{Device: path, Width: 640, Height: 360})
-			require.NoError(t, err)
-			t.Cleanup(track.Stop)
+			track := open(t, &device.VideoOptions{Device: path, Width: 640, Height: 360})
 			call := newCall(t, track)
 			pub := call.alice.LocalParticipant().VideoTracks()[0]
 			events := track.Events()
@@ -50,15 +48,27 @@ func TestCameraIsLostInACall(t *testing.T) {
 
 			// The same camera can be used at once: it is plugged in again when
 			// the last program has closed it.
-			again, err := device.VideoTrack(within(t), &device.VideoOptions{Device: path, Width: 640, Height: 360})
-			require.NoError(t, err)
-			t.Cleanup(again.Stop)
-			pub, err = call.alice.LocalParticipant().PublishTrack(within(t), again, nil)
+			again := open(t, &device.VideoOptions{Device: path, Width: 640, Height: 360})
+			pub, err := call.alice.LocalParticipant().PublishTrack(within(t), again, nil)
 			require.NoError(t, err)
 			show(t, call.subscribed(t, pub), 5)
 			require.NoError(t, again.Err())
 		})
 	}
+}
+
+// open makes a track of a camera.
+func open(t *testing.T, opts *device.VideoOptions) *parley.LocalVideoTrack {
+	t.Helper()
+	track, err := device.VideoTrack(within(t), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s: %v", opts.Device, track.Err())
+		}
+		track.Stop()
+	})
+	return track
 }
 
 // show decodes so many pictures of a track.
@@ -79,11 +89,9 @@ func show(t *testing.T, track parley.RemoteTrack, pictures int) {
 // With Reopen, a camera that is away for a while mutes its track; the
 // publication stays, and shows what the camera gives when it is back.
 func TestCameraComesBack(t *testing.T) {
-	track, err := device.VideoTrack(within(t), &device.VideoOptions{
+	track := open(t, &device.VideoOptions{
 		Device: "/dev/video0", Width: 640, Height: 360, Reopen: true, MutedAfter: 5 * time.Second,
 	})
-	require.NoError(t, err)
-	t.Cleanup(track.Stop)
 	call := newCall(t, track)
 	pub := call.alice.LocalParticipant().VideoTracks()[0]
 	sid := pub.TrackSID()
@@ -114,9 +122,7 @@ func TestCameraComesBack(t *testing.T) {
 // A camera that hangs mutes its track while it does.
 func TestStalledCamera(t *testing.T) {
 	camera := film(t, "/dev/video21", "testsrc2=size=320x180:rate=10", "-pix_fmt", "yuyv422")
-	track, err := device.VideoTrack(within(t), &device.VideoOptions{Device: "/dev/video21", Nearest: true, MutedAfter: 5 * time.Second})
-	require.NoError(t, err)
-	t.Cleanup(track.Stop)
+	track := open(t, &device.VideoOptions{Device: "/dev/video21", Nearest: true, MutedAfter: 5 * time.Second})
 	call := newCall(t, track)
 	pub := call.alice.LocalParticipant().VideoTracks()[0]
 	events := track.Events()

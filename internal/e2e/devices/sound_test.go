@@ -135,9 +135,7 @@ func TestMicrophoneAbsent(t *testing.T) {
 	}
 
 	// The camera is not held by what failed, and a room without sound lives.
-	track, err := device.VideoTrack(within(t), &device.VideoOptions{Width: 640, Height: 360})
-	require.NoError(t, err)
-	t.Cleanup(track.Stop)
+	track := open(t, &device.VideoOptions{Width: 640, Height: 360})
 	call := newCall(t, track)
 	show(t, call.subscribed(t, call.alice.LocalParticipant().VideoTracks()[0]), 1)
 }
