@@ -6,9 +6,9 @@
 //	go run -tags codecs ./internal/mediabench -parley /tmp/parley
 //
 // Everything runs at 30 pictures a second in processes of its own, whose time
-// on the processor is read from the kernel, one after the other and in several
-// rounds; the middle one counts. The server is another process. It needs Linux
-// and ffmpeg with libvpx.
+// on the processor is read from the kernel: all ways at once, so that the rest
+// of the machine is the same to all, and in several rounds, of which the middle
+// one counts. It needs Linux and ffmpeg with libvpx.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -64,6 +65,7 @@ func parent(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what is left is in a place for that
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer func() { _ = table.Flush() }() // also of what came before an error
 	for _, s := range []setting{
 		{name: "640x480", width: 640, height: 480, bitrate: 1_000_000},
 		{name: "1280x720", width: 1280, height: 720, bitrate: 2_000_000},
@@ -82,8 +84,11 @@ func parent(ctx context.Context, args []string, out io.Writer) error {
 	if err := c.passthrough(ctx, table, dir); err != nil {
 		return fmt.Errorf("passthrough: %w", err)
 	}
-	return table.Flush()
+	return nil
 }
+
+// roundTime bounds what comes before and after the measuring.
+const roundTime = time.Minute
 
 // setting is one size to measure.
 type setting struct {
@@ -93,40 +98,77 @@ type setting struct {
 	clip          string
 }
 
+// The ways to handle pictures, in the order of their processes.
+const (
+	alone = iota
+	encoded
+	sent
+	byFFmpeg
+)
+
 // size measures all that there is to one size.
 func (c *config) size(ctx context.Context, out io.Writer, s setting) error {
-	costs := map[string][]float64{}
-	var sourceGarbage, sentGarbage, latency []result
+	costs := make([][]float64, 4)
+	var told [4][]result
 	for range c.rounds {
-		for _, mode := range []string{"encode", "source", "ffmpeg", "publish"} {
-			cost, r, err := c.once(ctx, mode, s)
-			if err != nil {
-				return fmt.Errorf("%s: %w", mode, err)
-			}
-			costs[mode] = append(costs[mode], cost)
-			switch mode {
-			case "source":
-				sourceGarbage = append(sourceGarbage, r)
-			case "publish":
-				sentGarbage, latency = append(sentGarbage, r), append(latency, r)
-			}
+		cost, results, err := c.round(ctx, s)
+		if err != nil {
+			return err
+		}
+		for i := range cost {
+			costs[i] = append(costs[i], cost[i])
+			told[i] = append(told[i], results[i])
 		}
 	}
-	alone := middle(costs["encode"])
 	row := func(what string, value float64, unit, goal string) {
 		fmt.Fprintf(out, "%s\t%s\t%.3g\t%s\t%s\n", s.name, what, value, unit, goal)
 	}
-	row("encoder alone (VP8)", alone, "% of a core", "")
-	row("converted and encoded", middle(costs["source"]), "% of a core", "")
-	row("converted, encoded and sent", middle(costs["publish"]), "% of a core", "")
-	row("ffmpeg: converted, encoded and sent", middle(costs["ffmpeg"]), "% of a core", "")
-	row("whole against the encoder alone", ratios(costs["publish"], costs["encode"]), "x", "≤ 1.3")
-	row("whole against ffmpeg", ratios(costs["publish"], costs["ffmpeg"]), "x", "≤ 1.1")
-	row("garbage of a picture, encoded", least(sourceGarbage, result.garbage), "B", "0")
-	row("garbage of a picture, sent", least(sentGarbage, result.garbage), "B", "")
-	row("captured to received, p50", least(latency, func(r result) float64 { return r.P50 }), "ms", "")
-	row("captured to received, p99", least(latency, func(r result) float64 { return r.P99 }), "ms", "")
+	row("encoder alone (VP8)", middle(costs[alone]), "% of a core", "")
+	row("converted and encoded", middle(costs[encoded]), "% of a core", "")
+	row("converted, encoded and sent", middle(costs[sent]), "% of a core", "")
+	row("ffmpeg: converted, encoded and sent", middle(costs[byFFmpeg]), "% of a core", "")
+	row("whole against the encoder alone", ratios(costs[sent], costs[alone]), "x", "≤ 1.3")
+	row("whole against ffmpeg", ratios(costs[sent], costs[byFFmpeg]), "x", "≤ 1.1")
+	row("garbage of a picture, encoded", least(told[encoded], result.garbage), "B", "0")
+	row("garbage of a picture, sent", least(told[sent], result.garbage), "B", "")
+	row("captured to received, p50", least(told[sent], func(r result) float64 { return r.P50 }), "ms", "")
+	row("captured to received, p99", least(told[sent], func(r result) float64 { return r.P99 }), "ms", "")
 	return nil
+}
+
+// round measures all ways once.
+func (c *config) round(ctx context.Context, s setting) (cost []float64, told []result, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.during+roundTime)
+	defer cancel()
+	told = make([]result, 4)
+	ps := make([]*process, 4)
+	for i, mode := range []string{alone: "encode", encoded: "source"} {
+		if ps[i], err = c.child(ctx, mode, s, "", ""); err != nil {
+			return nil, nil, err
+		}
+	}
+	r, err := c.room(ctx, "publish", s)
+	if err != nil {
+		return nil, nil, err
+	}
+	ps[sent] = r.publisher
+	sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = sink.Close() }() // it was only read
+	if ps[byFFmpeg], err = ffmpeg(ctx, s, sink); err != nil {
+		return nil, nil, err
+	}
+	cost, err = c.costs(ctx, ps)
+	errs := []error{err}
+	for i := range ps[:sent] {
+		told[i], err = ps[i].end()
+		errs = append(errs, err)
+	}
+	told[sent], err = r.end()
+	ps[byFFmpeg].kill()
+	return cost, told, errors.Join(append(errs, err)...)
 }
 
 func (c *config) passthrough(ctx context.Context, out io.Writer, dir string) error {
@@ -136,11 +178,16 @@ func (c *config) passthrough(ctx context.Context, out io.Writer, dir string) err
 	}
 	var costs []float64
 	for range c.rounds {
-		cost, _, err := c.once(ctx, "passthrough", setting{clip: clip})
+		r, err := c.room(ctx, "passthrough", setting{clip: clip})
 		if err != nil {
 			return err
 		}
-		costs = append(costs, cost)
+		cost, err := c.costs(ctx, []*process{r.publisher})
+		_, ended := r.end()
+		if err := errors.Join(err, ended); err != nil {
+			return err
+		}
+		costs = append(costs, cost...)
 	}
 	fmt.Fprintf(out, "%s\t%s\t%.3g\t%s\t%s\n", "H.264", "passed through and sent, 2 Mbit/s", middle(costs), "% of a core", "≤ 1")
 	return nil

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,9 @@ type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	out   *bufio.Reader
+
+	frames atomic.Int64  // that it has handled
+	told   chan struct{} // closed when it tells no more of them
 }
 
 func start(ctx context.Context, env []string, name string, args ...string) (*process, error) {
@@ -57,9 +61,24 @@ func start(ctx context.Context, env []string, name string, args ...string) (*pro
 	return &process{cmd: cmd, stdin: stdin, out: bufio.NewReader(stdout)}, nil
 }
 
+// count follows what a child says: a dot for each picture, then a line's end.
+func (p *process) count() {
+	p.told = make(chan struct{})
+	go func() { // ends with the process
+		defer close(p.told)
+		for {
+			if b, err := p.out.ReadByte(); err != nil || b == '\n' {
+				return
+			}
+			p.frames.Add(1)
+		}
+	}()
+}
+
 // end ends the process and reads what it has to tell.
 func (p *process) end() (r result, err error) {
 	_ = p.stdin.Close() // that is how it ends
+	<-p.told
 	told := json.NewDecoder(p.out).Decode(&r)
 	return r, errors.Join(told, p.cmd.Wait())
 }
@@ -92,21 +111,47 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// cost returns how much of a core the process takes, in percent.
-func (c *config) cost(ctx context.Context, p *process) (float64, error) {
+// load is what a process has done up to some moment.
+type load struct {
+	cpu    time.Duration
+	frames int64
+}
+
+func (p *process) load() (load, error) {
+	cpu, err := p.cpu()
+	return load{cpu, p.frames.Load()}, err
+}
+
+// costs returns how much of a core each of the processes takes for 30 pictures a
+// second, in percent. They are measured at the same time, so that what else the
+// machine does is the same to all.
+func (c *config) costs(ctx context.Context, ps []*process) ([]float64, error) {
 	if err := wait(ctx, warmUp); err != nil {
-		return 0, err
+		return nil, err
 	}
-	before, err := p.cpu()
-	if err != nil {
-		return 0, err
+	before := make([]load, len(ps))
+	for i, p := range ps {
+		var err error
+		if before[i], err = p.load(); err != nil {
+			return nil, err
+		}
 	}
-	begun := time.Now()
 	if err := wait(ctx, c.during); err != nil {
-		return 0, err
+		return nil, err
 	}
-	after, err := p.cpu()
-	return 100 * float64(after-before) / float64(time.Since(begun)), err
+	costs := make([]float64, len(ps))
+	for i, p := range ps {
+		after, err := p.load()
+		if err != nil {
+			return nil, err
+		}
+		frames := after.frames - before[i].frames
+		if frames < 15 {
+			return nil, fmt.Errorf("only %d pictures", frames)
+		}
+		costs[i] = 100 * (after.cpu - before[i].cpu).Seconds() / (float64(frames) / 30)
+	}
+	return costs, nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -118,24 +163,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// once measures one way to handle the pictures.
-func (c *config) once(ctx context.Context, mode string, s setting) (cost float64, r result, err error) {
-	switch mode {
-	case "ffmpeg":
-		cost, err = c.ffmpeg(ctx, s)
-		return cost, r, err
-	case "publish", "passthrough":
-		return c.room(ctx, mode, s)
-	}
-	p, err := c.child(ctx, mode, s, "", "")
-	if err != nil {
-		return 0, r, err
-	}
-	cost, err = c.cost(ctx, p)
-	r, ended := p.end()
-	return cost, r, errors.Join(err, ended)
 }
 
 // child starts this program for one mode and waits until it is under way.
@@ -151,55 +178,63 @@ func (c *config) child(ctx context.Context, mode string, s setting, url, token s
 	if line, err := p.out.ReadString('\n'); err != nil || line != "ready\n" {
 		return nil, errors.Join(fmt.Errorf("%s said %q", mode, line), err, p.cmd.Wait())
 	}
+	p.count()
 	return p, nil
 }
 
-// room measures the publisher in a room with one subscriber.
-func (c *config) room(ctx context.Context, mode string, s setting) (cost float64, r result, err error) {
+// room is a publisher, one who watches, and the server between them.
+type room struct {
+	server, publisher, watcher *process
+}
+
+func (c *config) room(ctx context.Context, mode string, s setting) (r room, err error) {
 	key := accesstoken.NewKey()
-	srv, err := start(ctx, []string{
+	r.server, err = start(ctx, []string{
 		"PARLEY_CONFIG=", "PARLEY_API_KEYS=", "PARLEY_ACCOUNT_SID=" + key.AccountSID,
 		"PARLEY_API_KEY=" + key.SID, "PARLEY_API_SECRET=" + string(key.Secret),
 	}, "sh", "-c", `exec "$0" serve --listen 127.0.0.1:0 --end-with-stdin --log-level error 2>&1`, c.parley)
 	if err != nil {
-		return 0, r, err
+		return r, err
 	}
-	defer srv.kill()
 	var url string
 	for url == "" {
-		line, err := srv.out.ReadString('\n')
+		line, err := r.server.out.ReadString('\n')
 		if err != nil {
-			return 0, r, fmt.Errorf("the server said %q: %w", line, err)
+			return r, fmt.Errorf("the server said %q: %w", line, err)
 		}
 		url, _ = strings.CutPrefix(strings.TrimSpace(line), "signaling at ")
 		if !strings.HasPrefix(url, "ws") {
 			url = ""
 		}
 	}
-	var pair [2]*process
-	for i, who := range []string{mode, "watch"} {
+	for _, p := range []**process{&r.publisher, &r.watcher} { // who has nothing to watch is not under way
+		who := mode
+		if p == &r.watcher {
+			who = "watch"
+		}
 		token, err := accesstoken.Token{Identity: who, Room: "bench"}.Sign(key)
 		if err != nil {
-			return 0, r, err
+			return r, err
 		}
-		if pair[i], err = c.child(ctx, who, s, url, token); err != nil {
-			return 0, r, err
+		if *p, err = c.child(ctx, who, s, url, token); err != nil {
+			return r, err
 		}
 	}
-	cost, err = c.cost(ctx, pair[0])
-	watched, err2 := pair[1].end()
-	r, err3 := pair[0].end()
-	r.P50, r.P99 = watched.P50, watched.P99
-	return cost, r, errors.Join(err, err2, err3)
+	return r, nil
 }
 
-// ffmpeg measures ffmpeg with the settings of media/codec/vpx.
-func (c *config) ffmpeg(ctx context.Context, s setting) (float64, error) {
-	sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = sink.Close() }() // nobody has read from it
+// end ends all, and returns what publisher and watcher have to tell.
+func (r *room) end() (result, error) {
+	watched, err := r.watcher.end()
+	told, err2 := r.publisher.end()
+	r.server.kill()
+	told.P50, told.P99 = watched.P50, watched.P99
+	return told, errors.Join(err, err2)
+}
+
+// ffmpeg starts ffmpeg with the settings of media/codec/vpx. What it sends goes
+// to sink.
+func ffmpeg(ctx context.Context, s setting, sink *net.UDPConn) (*process, error) {
 	rate, size := strconv.Itoa(s.bitrate), fmt.Sprintf("%dx%d", s.width, s.height)
 	p, err := start(ctx, nil, "ffmpeg", "-v", "error", "-nostdin", "-re", "-stream_loop", "-1",
 		"-f", "rawvideo", "-pix_fmt", "yuyv422", "-s", size, "-r", "30", "-i", s.clip,
@@ -209,8 +244,19 @@ func (c *config) ffmpeg(ctx context.Context, s setting) (float64, error) {
 		"-qmin", "2", "-qmax", "60", "-lag-in-frames", "0", "-auto-alt-ref", "0", "-error-resilient", "default",
 		"-static-thresh", "1", "-max-intra-rate", "600", "-g", "99999", "-f", "rtp", "rtp://"+sink.LocalAddr().String()+"?pkt_size=1200")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer p.kill()
-	return c.cost(ctx, p)
+	go func() { // ends with the socket
+		packet := make([]byte, 2048)
+		for {
+			n, err := sink.Read(packet)
+			if err != nil {
+				return
+			}
+			if n > 1 && packet[1]&0x80 != 0 { // the last of a picture
+				p.frames.Add(1)
+			}
+		}
+	}()
+	return p, nil
 }
