@@ -51,6 +51,13 @@ func (r *ring) write(samples []int16, now time.Time) {
 	r.poke()
 }
 
+// lost notes that the device has lost sound before what comes next.
+func (r *ring) lost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.clock.gap = true
+}
+
 // fail ends the sound, behind what is there. The first reason stays.
 func (r *ring) fail(err error) {
 	r.mu.Lock()
@@ -125,6 +132,7 @@ type clock struct {
 	begun bool
 	zero  time.Time // when sample 0 was heard, as far as is known
 	begin int64     // the first sample after the last gap
+	gap   bool      // sound was lost before what comes next
 }
 
 // heard notes that n samples after sample at have been heard by now. It returns
@@ -137,7 +145,7 @@ func (c *clock) heard(at, n int64, now time.Time) (lost int64) {
 	}
 	late := zero.Sub(c.zero)
 	switch {
-	case late > maxLate:
+	case late > maxLate, c.gap && late > 0:
 		lost = int64(late) * int64(c.rate) / int64(time.Second)
 		c.begin = at + lost
 	case late < 0:
@@ -147,6 +155,7 @@ func (c *clock) heard(at, n int64, now time.Time) (lost int64) {
 		// millisecond, and lets 10 ms of jitter add a quarter of it.
 		c.zero = c.zero.Add(late / 256)
 	}
+	c.gap = false
 	return lost
 }
 

@@ -84,28 +84,34 @@ func TestDevicesAreListed(t *testing.T) {
 	}
 }
 
-// sine is endless sound of two channels, as bytes: 440 Hz at half of what there
-// is.
+// sine is endless sound, as bytes: 440 Hz at half of what there is.
 type sine struct {
-	rate, n int
+	second []byte // 440 whole waves
+	at     int
+}
+
+func newSine(rate, channels int) *sine {
+	s := &sine{}
+	for n := range rate {
+		v := uint16(int16(16384 * math.Sin(2*math.Pi*440*float64(n)/float64(rate))))
+		for range channels {
+			s.second = binary.LittleEndian.AppendUint16(s.second, v)
+		}
+	}
+	return s
 }
 
 func (s *sine) Read(b []byte) (int, error) {
-	b = b[:len(b)&^3]
-	for i := 0; i < len(b); i += 4 {
-		v := uint16(int16(16384 * math.Sin(2*math.Pi*440*float64(s.n)/float64(s.rate))))
-		binary.LittleEndian.PutUint16(b[i:], v)
-		binary.LittleEndian.PutUint16(b[i+2:], v)
-		s.n = (s.n + 1) % s.rate
-	}
-	return len(b), nil
+	n := copy(b, s.second[s.at:])
+	s.at = (s.at + n) % len(s.second)
+	return n, nil
 }
 
 // tone plays 440 Hz into the loopback card until the test ends.
-func tone(t *testing.T, rate int) {
-	cmd := exec.Command("aplay", "-q", "-D", "hw:Loopback,1,0", "-t", "raw", "-f", "S16_LE", "-c", "2",
-		"-r", fmt.Sprint(rate), "--buffer-time", "300000", "-")
-	cmd.Stdin = &sine{rate: rate}
+func tone(t *testing.T, rate, channels int) {
+	cmd := exec.Command("aplay", "-q", "-D", "hw:Loopback,1,0", "-t", "raw", "-f", "S16_LE", "-c", fmt.Sprint(channels),
+		"-r", fmt.Sprint(rate), "--buffer-time", "500000", "-")
+	cmd.Stdin = newSine(rate, channels)
 	stderr := &bytes.Buffer{}
 	cmd.Stderr = stderr
 	require.NoError(t, cmd.Start())
@@ -148,18 +154,20 @@ func hear(t *testing.T, r media.AudioReader, length time.Duration) (samples []in
 
 func TestToneIsHeard(t *testing.T) {
 	for name, c := range map[string]struct {
-		tone int
-		opts MicrophoneOptions
-		name string
+		rate, channels int // of the sound card
+		opts           MicrophoneOptions
+		name           string
 	}{
-		"mono":           {48000, MicrophoneOptions{}, "hw:CARD=Loopback,DEV=0"},
-		"stereo":         {48000, MicrophoneOptions{Channels: 2}, "hw:Loopback,0"},
-		"8 kHz":          {48000, MicrophoneOptions{Rate: 8000}, "hw:0,0"},
-		"44.1 kHz alone": {44100, MicrophoneOptions{}, "hw:CARD=Loopback,DEV=0"},
-		"default":        {48000, MicrophoneOptions{}, ""},
+		"mono":           {48000, 1, MicrophoneOptions{}, "hw:CARD=Loopback,DEV=0"},
+		"one of two":     {48000, 2, MicrophoneOptions{}, "loopback,dev=0"},
+		"two":            {48000, 2, MicrophoneOptions{Channels: 2}, "hw:Loopback,0"},
+		"two of one":     {48000, 1, MicrophoneOptions{Channels: 2}, "hw:Loopback,0"},
+		"8 kHz":          {48000, 2, MicrophoneOptions{Rate: 8000}, "hw:0,0"},
+		"44.1 kHz alone": {44100, 2, MicrophoneOptions{}, "hw:CARD=Loopback,DEV=0"},
+		"default":        {48000, 2, MicrophoneOptions{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tone(t, c.tone)
+			tone(t, c.rate, c.channels)
 			m, err := OpenMicrophone(t.Context(), c.name, &c.opts)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, m.Close()) }()
