@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,4 +197,24 @@ func TestVMUnpluggedCamera(t *testing.T) {
 	}
 	require.Zero(t, robot.stop(syscall.SIGINT), "%s", &robot.stderr)
 	require.Empty(t, report[publishReport](t, robot.stdout.String()).Tracks[0].Error)
+}
+
+// What is received is heard on a sound card.
+func TestVMWatchIsHeard(t *testing.T) {
+	srv := roomtest.NewServer(t)
+	robot := shows(t, parleyStart(t, lab(srv, "robot"), "publish", "--file", "tone", "--name", "mic"))
+	robot.until("[mic opus ")
+	eye := shows(t, parleyStart(t, lab(srv, "eye"), "watch", "--json", "--no-window", "--play", "--speaker", "plughw:Loopback,1"))
+	eye.until("[robot/mic opus ")
+	heard := filepath.Join(t.TempDir(), "heard.wav")
+	out, err := exec.Command("arecord", "-q", "-D", "plughw:Loopback,0", "-f", "S16_LE", "-r", "48000", "-c", "2", "-d", "3", heard).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `delay \d+ ms concealed \d+ ms\]`, eye.until("[robot/mic opus "))
+	require.Zero(t, eye.stop(syscall.SIGINT), "%s", &eye.stderr)
+	r := report[watchReport](t, eye.stdout.String())
+	require.NotNil(t, r.Tracks[0].Played)
+	require.Positive(t, r.Tracks[0].Played.PlayedMS)
+	out, err = exec.Command("ffmpeg", "-nostdin", "-v", "info", "-i", heard, "-af", "volumedetect", "-f", "null", "-").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Regexp(t, `mean_volume: -(\d|[1-4]\d)\.\d dB`, string(out), "silence has less than -80 dB")
 }
