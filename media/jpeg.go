@@ -7,16 +7,15 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
-	"sync"
 
 	"github.com/parley-rtc/parley/media/internal/mjpeg"
 )
 
-var jpegDecoders = sync.Pool{New: func() any { return new(mjpeg.Decoder) }}
+var jpegDecoders = make(freeList[mjpeg.Decoder], 4)
 
 func decodeJPEG(dst, src *VideoFrame) error {
-	d := jpegDecoders.Get().(*mjpeg.Decoder)
-	defer jpegDecoders.Put(d)
+	d := jpegDecoders.take()
+	defer jpegDecoders.put(d)
 	err := d.Header(src.Planes[0])
 	if err == nil {
 		if err := checkSize(I420, d.Width, d.Height); err != nil {

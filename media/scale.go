@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // Scale fills dst, an [I420] picture whose Width and Height say the size
@@ -28,8 +27,8 @@ func Scale(dst, src *VideoFrame) error {
 		return err
 	}
 	dst.Timestamp, dst.Captured = src.Timestamp, src.Captured
-	s := scalers.Get().(*scaler)
-	defer scalers.Put(s)
+	s := scalers.take()
+	defer scalers.put(s)
 	for i := range dst.Planes {
 		from, to := plane{bytes: src.Planes[i], stride: src.Strides[i]}, plane{bytes: dst.Planes[i], stride: dst.Strides[i]}
 		from.width, from.height = I420.plane(i, src.Width, src.Height)
@@ -46,7 +45,7 @@ type plane struct {
 
 func (p plane) row(y int) []byte { return p.bytes[y*p.stride:][:p.width] }
 
-var scalers = sync.Pool{New: func() any { return new(scaler) }}
+var scalers = make(freeList[scaler], 8)
 
 // scaler has the memory for scaling a plane, which is done row by row: those
 // that one row of the result covers are mixed, then the mix is made narrower
