@@ -439,7 +439,7 @@ func TestLyingDevicesEndWithAnError(t *testing.T) {
 		}},
 		"image too small": {"NV12", func(req uint32, arg unsafe.Pointer) error {
 			if req == vidiocSFmt {
-				(*format)(arg).pix().sizeImage = 640 * 480
+				(*format)(arg).pix().sizeImage = 64 * 48
 			}
 			return nil
 		}},
@@ -458,7 +458,7 @@ func TestLyingDevicesEndWithAnError(t *testing.T) {
 		}},
 		"short memory": {"NV12", func(req uint32, arg unsafe.Pointer) error {
 			if req == vidiocQueryBuf {
-				(*buffer)(arg).length = 640 * 480
+				(*buffer)(arg).length = 64 * 48
 			}
 			return nil
 		}},
@@ -496,6 +496,7 @@ func TestLyingDevicesEndWithAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newFake(tc.code)
+			d.sizes = []Size{{64, 48}}
 			d.answer = func(req uint32, arg unsafe.Pointer, err error) error {
 				return errors.Join(err, tc.answer(req, arg))
 			}
