@@ -125,8 +125,10 @@ func (c *Camera) ReadFrame(ctx context.Context, f *media.VideoFrame) error {
 	defer c.turn.Unlock()
 	pixels, ok := c.config.Format.Pixels()
 	if !ok {
-		return &Error{Op: "read", Device: c.device.Path, Err: ErrUnsatisfiable,
-			Detail: "pictures are encoded as " + string(c.config.Format)}
+		return &Error{
+			Op: "read", Device: c.device.Path, Err: ErrUnsatisfiable,
+			Detail: "pictures are encoded as " + string(c.config.Format),
+		}
 	}
 	for {
 		p, err := c.next(ctx, true)
@@ -297,7 +299,7 @@ func (c *Camera) lose(err error) {
 	}
 	c.stream.close()
 	c.stream = nil
-	if lies := own.Err == ErrBroken && own.Cause == nil; lies || !c.options.Reopen {
+	if lies := errors.Is(own, ErrBroken) && own.Cause == nil; lies || !c.options.Reopen {
 		c.failed = own
 	}
 	c.mu.Lock()

@@ -326,8 +326,16 @@ func TestOpenErrors(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ENOENT)
 
 	for _, o := range []Options{
-		{Width: 641}, {Width: 640, Height: 481}, {FrameRate: 60}, {Format: "H264"}, {Format: "JUNK"},
-		{Width: -1}, {Height: 1 << 20}, {FrameRate: -1}, {Buffers: 100}, {Bitrate: -1},
+		{Width: 641},
+		{Width: 640, Height: 481},
+		{FrameRate: 60},
+		{Format: "H264"},
+		{Format: "JUNK"},
+		{Width: -1},
+		{Height: 1 << 20},
+		{FrameRate: -1},
+		{Buffers: 100},
+		{Bitrate: -1},
 	} {
 		_, err = open(t.Context(), h, "", o)
 		require.ErrorIs(t, err, ErrUnsatisfiable, "%+v", o)

@@ -98,7 +98,7 @@ func inspect(h host, path string, links map[string]string, formats bool) (Device
 	if err != nil {
 		return Device{}, errorOf("open", path, err)
 	}
-	defer n.close()
+	defer func() { _ = n.close() }() // it was only asked
 	d, err := identify(h, n, path, links)
 	if err == nil && formats {
 		d.Formats = enumerate(n, d.bufType())

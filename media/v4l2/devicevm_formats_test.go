@@ -145,8 +145,11 @@ func TestSizesAndRatesAreExact(t *testing.T) {
 		}
 	}
 	for _, o := range []v4l2.Options{
-		{Width: 641, Height: 480}, {Width: 640, Height: 480, FrameRate: 30}, {Width: 640, Height: 360, FrameRate: 29},
-		{Format: "MJPG"}, {Format: "H264"},
+		{Width: 641, Height: 480},
+		{Width: 640, Height: 480, FrameRate: 30},
+		{Width: 640, Height: 360, FrameRate: 29},
+		{Format: "MJPG"},
+		{Format: "H264"},
 	} {
 		_, err := v4l2.Open(t.Context(), camera0, o)
 		require.ErrorIs(t, err, v4l2.ErrUnsatisfiable, "%+v", o)
@@ -179,7 +182,8 @@ func TestReconfigureOnTheFly(t *testing.T) {
 		read(t, c, &f)
 		require.Equal(t, 1280, f.Width)
 		for _, o := range []v4l2.Options{
-			{Width: 320, Height: 180, FrameRate: 15}, {Width: 640, Height: 360, FrameRate: 30, Format: "NV12"},
+			{Width: 320, Height: 180, FrameRate: 15},
+			{Width: 640, Height: 360, FrameRate: 30, Format: "NV12"},
 			{Width: 1280, Height: 720, Format: "YUYV"},
 		} {
 			require.NoError(t, c.Reconfigure(t.Context(), o))

@@ -20,7 +20,7 @@ type plane struct {
 	length     uint32
 	m          uintptr // the offset for mmap
 	dataOffset uint32
-	reserved   [11]uint32
+	_          [11]uint32
 }
 
 // bufferTime32 is v4l2_buffer as kernels before 5.6 have it.

@@ -37,7 +37,7 @@ type plane struct {
 	length     uint32
 	m          uintptr // the offset for mmap
 	dataOffset uint32
-	reserved   [11]uint32
+	_          [11]uint32
 }
 
 // bufferCall does the ioctls that take a buffer.

@@ -43,7 +43,7 @@ type Options struct {
 }
 
 func (o *Options) check(device string) error {
-	wrong := ""
+	var wrong string
 	switch {
 	case o.Width < 0 || o.Height < 0 || o.Width > maxSide || o.Height > maxSide:
 		wrong = fmt.Sprintf("size %dx%d", o.Width, o.Height)

@@ -21,10 +21,19 @@ func TestFormatNames(t *testing.T) {
 		have, want Format
 		ok         bool
 	}{
-		{"YUYV", "", true}, {"YUYV", "YUYV", true}, {"YUYV", "yuyv", true}, {"YV12", Format(media.I420), true},
-		{"MJPG", Format(media.MJPEG), true}, {"JPEG", "mjpeg", true}, {"H264", Format(media.H264), true},
-		{"HEVC", "H265", true}, {"GREY", "gray", true}, {"XR24", "BGRA", true},
-		{"YUYV", "NV12", false}, {"JUNK", "YUYV", false}, {"H264", "H265", false},
+		{"YUYV", "", true},
+		{"YUYV", "YUYV", true},
+		{"YUYV", "yuyv", true},
+		{"YV12", Format(media.I420), true},
+		{"MJPG", Format(media.MJPEG), true},
+		{"JPEG", "mjpeg", true},
+		{"H264", Format(media.H264), true},
+		{"HEVC", "H265", true},
+		{"GREY", "gray", true},
+		{"XR24", "BGRA", true},
+		{"YUYV", "NV12", false},
+		{"JUNK", "YUYV", false},
+		{"H264", "H265", false},
 	} {
 		require.Equal(t, tc.ok, tc.have.matches(tc.want), "%+v", tc)
 	}
@@ -68,8 +77,11 @@ func TestStepwiseSizes(t *testing.T) {
 		require.Equal(t, got, r.nearest(want), "%v", want)
 	}
 	for _, bad := range []sizeEnum{
-		{typ: 1}, {typ: 1, values: [6]uint32{640}}, {typ: 1, values: [6]uint32{1 << 31, 1}},
-		{typ: 3, values: [6]uint32{640, 320, 1, 1, 1, 1}}, {typ: 3},
+		{typ: 1},
+		{typ: 1, values: [6]uint32{640}},
+		{typ: 1, values: [6]uint32{1 << 31, 1}},
+		{typ: 3, values: [6]uint32{640, 320, 1, 1, 1, 1}},
+		{typ: 3},
 	} {
 		_, ok := sizeRange(&bad)
 		require.False(t, ok, "%+v", bad)

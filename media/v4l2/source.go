@@ -76,8 +76,10 @@ func (s *source) Next(ctx context.Context) (media.Sample, error) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	if s.unit.codec == "" {
-		return media.Sample{}, &Error{Op: "read", Device: c.device.Path, Err: ErrUnsatisfiable,
-			Detail: "pictures are not encoded but " + string(c.config.Format), Formats: c.device.Formats}
+		return media.Sample{}, &Error{
+			Op: "read", Device: c.device.Path, Err: ErrUnsatisfiable,
+			Detail: "pictures are not encoded but " + string(c.config.Format), Formats: c.device.Formats,
+		}
 	}
 	for {
 		p, err := c.next(ctx, false)

@@ -72,7 +72,7 @@ func explain(h host, d *Device, err error) error {
 		return err
 	}
 	switch {
-	case e.Err == ErrBusy:
+	case errors.Is(e, ErrBusy):
 		e.Detail = h.users(d.Path)
 	case d.pipeline && e.Cause != nil:
 		e.Detail = "it is part of a media pipeline that has to be set up first, as libcamera does"

@@ -175,11 +175,11 @@ func (w *waker) wait(timeout time.Duration, fds ...int) (ready bool, err error) 
 		polled[i+1] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
 	_, err = unix.Poll(polled, ms)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return false, err
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.EINTR):
 		return false, nil
+	case err != nil:
+		return false, err
 	}
 	if polled[0].Revents != 0 {
 		var count [8]byte

@@ -68,8 +68,10 @@ func TestKeyFramesCarryTheirParameterSets(t *testing.T) {
 			{nals(idr264), nals(sps264[:20], pps264[:3], idr264), true},
 		},
 		"short start codes and padding": {
-			{append(bytes.ReplaceAll(nals(sps264, pps264, idr264), []byte{0, 0, 0, 1}, []byte{0, 0, 1}), 0, 0, 0, 0),
-				bytes.ReplaceAll(nals(sps264, pps264, idr264), []byte{0, 0, 0, 1}, []byte{0, 0, 1}), true},
+			{
+				append(bytes.ReplaceAll(nals(sps264, pps264, idr264), []byte{0, 0, 0, 1}, []byte{0, 0, 1}), 0, 0, 0, 0),
+				bytes.ReplaceAll(nals(sps264, pps264, idr264), []byte{0, 0, 0, 1}, []byte{0, 0, 1}), true,
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
