@@ -61,6 +61,11 @@ func name(err error) error { return fmt.Errorf("g711: %w", err) }
 
 func (e *encoder) Codec() media.Codec { return e.codec }
 
+// AudioFormat tells which pieces of sound Encode takes.
+func (e *encoder) AudioFormat() (rate, channels int, frame time.Duration) {
+	return e.o.Rate, e.o.Channels, e.o.Frame
+}
+
 // SetBitrate has no effect: the bitrate is 64 000 always.
 func (e *encoder) SetBitrate(int) {}
 

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/parley-rtc/parley/media"
@@ -66,9 +67,17 @@ func newEncoder(o codec.AudioOptions) (media.AudioEncoder, error) {
 
 func (e *encoder) Codec() media.Codec { return media.Opus }
 
+// AudioFormat tells which pieces of sound Encode takes.
+func (e *encoder) AudioFormat() (rate, channels int, frame time.Duration) {
+	return e.o.Rate, e.o.Channels, e.o.Frame
+}
+
 // SetBitrate takes effect with the next piece. Targets out of range are
-// brought into it.
+// brought into it; zero is what the encoder was made with.
 func (e *encoder) SetBitrate(bps int) {
+	if bps == 0 {
+		bps = e.o.Bitrate
+	}
 	e.bitrate.Store(int64(min(max(bps, codec.MinAudioBitrate), codec.MaxAudioBitrate)))
 }
 

@@ -3,6 +3,7 @@
 package opus_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -90,8 +91,9 @@ func TestBitrateIsHeldAndChanges(t *testing.T) {
 	enc := newEncoder(t, codec.AudioOptions{Bitrate: 40_000})
 	var f media.AudioFrame
 	at := time.Duration(0)
-	for _, want := range []int{40_000, 16_000, 96_000} {
-		enc.SetBitrate(want)
+	for _, aim := range []int{40_000, 16_000, 96_000, 0} {
+		enc.SetBitrate(aim)
+		want := cmp.Or(aim, 40_000) // what it was made with
 		size := 0
 		for range 100 {
 			codectest.Voice(&f, 48000, 1, at, 20*ms)
@@ -102,6 +104,13 @@ func TestBitrateIsHeldAndChanges(t *testing.T) {
 		}
 		require.InEpsilon(t, want, size*8/2, 0.15)
 	}
+}
+
+// Who feeds the encoder need not be told what it takes.
+func TestEncoderTellsWhatItTakes(t *testing.T) {
+	enc := newEncoder(t, codec.AudioOptions{Rate: 24000, Channels: 2, Frame: 40 * ms})
+	rate, channels, frame := enc.(media.AudioFormatter).AudioFormat()
+	require.Equal(t, []any{24000, 2, 40 * ms}, []any{rate, channels, frame})
 }
 
 // A lost packet comes back out of the next one, better than by guessing.

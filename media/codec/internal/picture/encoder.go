@@ -76,8 +76,11 @@ func (e *Encoder) wrap(err error) error { return fmt.Errorf("%s: %w", e.name, er
 func (e *Encoder) Codec() media.Codec { return e.codec }
 
 // SetBitrate takes effect with the next picture. Targets out of range are
-// brought into it.
+// brought into it; zero is what the encoder was made with.
 func (e *Encoder) SetBitrate(bps int) {
+	if bps == 0 {
+		bps = e.o.Bitrate
+	}
 	e.bitrate.Store(int64(min(max(bps, codec.MinBitrate), codec.MaxBitrate)))
 }
 
