@@ -17,9 +17,16 @@ import (
 // are skewed or read past their end; it cannot open multi-planar cameras; it
 // opens every camera when it is imported; waiting for a picture cannot be
 // interrupted for five seconds; and an H.264 camera has no formats.
-type v4l2Camera struct{ *v4l2.Camera }
+type v4l2Camera struct {
+	*v4l2.Camera
+	preferred bool // it was the default one when it was opened
+}
 
-func (c v4l2Camera) device() Device { return deviceOf(c.Camera.Device()) }
+func (c v4l2Camera) device() Device {
+	d := deviceOf(c.Camera.Device())
+	d.Default = c.preferred
+	return d
+}
 
 func (c v4l2Camera) source() media.Source {
 	return v4l2Source{c.Camera.Source(), c.Camera.Device().Label}
@@ -150,7 +157,7 @@ func openV4L2(ctx context.Context, d Device, o v4l2.Options) (camera, error) {
 	if err != nil {
 		return nil, cameraError(ctx, d.Label, err)
 	}
-	return v4l2Camera{c}, nil
+	return v4l2Camera{c, d.Default}, nil
 }
 
 func onlyEncodes(d Device) bool {

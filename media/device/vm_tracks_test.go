@@ -53,6 +53,11 @@ func TestAllTracksOrNone(t *testing.T) {
 func TestDefaultTracks(t *testing.T) {
 	tracks, err := Tracks(t.Context(), nil)
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, track := range tracks {
+			stop(track)
+		}
+	})
 	require.Len(t, tracks, 2)
 	require.Equal(t, parley.KindAudio, tracks[0].Kind())
 	require.Equal(t, parley.KindVideo, tracks[1].Kind())
