@@ -19,7 +19,10 @@ type DataTrackOptions struct {
 	// Unordered lets messages arrive in any order.
 	Unordered bool
 	// MaxPacketLifeTime gives up sending a message again after so long;
-	// whole milliseconds, at most 65.535 s.
+	// whole milliseconds, at most 65.535 s. It does not hold while nothing
+	// gets through: pion counts it from the last time the message was sent
+	// again, so messages of an outage arrive late. Who acts on them dates
+	// them, as examples/robot does.
 	MaxPacketLifeTime *time.Duration
 	// MaxRetransmits gives up after sending a message again so often.
 	MaxRetransmits *uint16
