@@ -27,7 +27,7 @@ type conn struct {
 	out    []byte   // the request being made
 	head   [32]byte // of the last answer
 	rest   [512]byte
-	resize bool     // the screen or window has changed since it was last looked at
+	resize bool // the screen or window has changed since it was last looked at
 	setup  setup
 }
 
