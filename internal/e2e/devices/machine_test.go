@@ -64,9 +64,10 @@ func start(t *testing.T, name string, args ...string) player {
 	var said strings.Builder
 	p := player{exec.Command(name, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &said, &said
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it may have children
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		_ = p.cmd.Wait()
 		if t.Failed() {
 			t.Logf("%s %v: %s", name, args, said.String())
