@@ -81,7 +81,7 @@ func cameras(context.Context) ([]Device, error) {
 		all[i].Default = i == 0
 	}
 	if err != nil {
-		return all, cameraError(nil, "", err)
+		return all, cameraError(context.Background(), "", err)
 	}
 	return all, nil
 }
@@ -181,7 +181,7 @@ func formatNames(d Device) string {
 
 // cameraError makes errors of v4l2 ours. Those of a context stay as they are.
 func cameraError(ctx context.Context, label string, err error) error {
-	if ctx != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
 	for theirs, ours := range map[error]error{
@@ -195,7 +195,7 @@ func cameraError(ctx context.Context, label string, err error) error {
 	} {
 		if errors.Is(err, theirs) {
 			e := &Error{Kind: media.Video, Device: label, Err: ours, Cause: err}
-			if ours == ErrNotFound { // listed a moment ago, and gone
+			if theirs == v4l2.ErrNotFound { //nolint:errorlint // a key of the map; listed a moment ago, and gone
 				e.Err = ErrUnplugged
 			}
 			return e

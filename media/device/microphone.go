@@ -52,8 +52,7 @@ type microphoneWant struct {
 }
 
 // OpenMicrophone opens the microphone called name; empty means the default one.
-// opts may be nil. It hears from then on, and keeps the last 200 ms until they
-// are read. ctx bounds the opening alone.
+// opts may be nil. It hears from then on. ctx bounds the opening alone.
 func OpenMicrophone(ctx context.Context, name string, opts *MicrophoneOptions) (*Microphone, error) {
 	w := microphoneWant{name: name}
 	if opts != nil {
@@ -96,8 +95,9 @@ func listen(ctx context.Context, w microphoneWant) (mic microphone, again microp
 	return mic, w, err
 }
 
-// ReadAudio waits for the next 10 ms of sound and puts them into f. Sound that
-// is read too late is lost, which shows in the timestamps.
+// ReadAudio waits for the next 10 ms of sound and puts them into f. Who reads
+// more than 200 ms late gets the newest 50 ms; what is left out shows in the
+// timestamps.
 func (m *Microphone) ReadAudio(ctx context.Context, f *media.AudioFrame) error {
 	for {
 		mic, epoch, err := m.slot.get(ctx)

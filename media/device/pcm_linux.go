@@ -87,7 +87,7 @@ func describe(p pcmPlace) (Device, error) {
 	if err != nil {
 		return d, err
 	}
-	defer control.Close()
+	defer func() { _ = control.Close() }() // it was only asked
 	var card cardInfo
 	if err := request(control, ctlCardInfo, &card); err != nil {
 		return d, err

@@ -40,13 +40,13 @@ type interval struct{ min, max, flags uint32 }
 
 // hwParams is what a device may do, or is to do.
 type hwParams struct {
-	flags     uint32
+	_         uint32       // flags
 	masks     [3][8]uint32 // access, format, subformat
 	_         [5][8]uint32
 	intervals [12]interval
 	_         [9]interval
 	rmask     uint32 // what was changed
-	cmask     uint32
+	_         uint32 // what the kernel changed
 	info      uint32
 	_         [3]uint32
 	_         uintptr

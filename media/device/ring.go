@@ -43,7 +43,7 @@ func (r *ring) write(samples []int16, now time.Time) {
 		n = int64(room / r.channels)
 		samples = samples[len(samples)-room:]
 	}
-	at := int(r.written%(int64(len(r.samples)/r.channels))) * r.channels
+	at := int(r.written%int64(len(r.samples)/r.channels)) * r.channels
 	copied := copy(r.samples[at:], samples[:n*int64(r.channels)])
 	copy(r.samples, samples[copied:n*int64(r.channels)])
 	r.written += n
@@ -81,7 +81,12 @@ func (r *ring) take(f *media.AudioFrame) (ok bool, end error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	size := int64(len(r.samples) / r.channels)
-	r.read = max(r.read, r.written-size, r.clock.begin)
+	if r.written-r.read > size {
+		// More is left out than has to be, so that there is room again: one
+		// gap in place of many, and no sound that is late from then on.
+		r.read = r.written - size/4
+	}
+	r.read = max(r.read, r.clock.begin)
 	if r.written-r.read < n {
 		return false, r.end
 	}

@@ -60,16 +60,16 @@ func TestOldestSoundIsLost(t *testing.T) {
 	f := &media.AudioFrame{}
 	ok, _ := r.take(f)
 	require.True(t, ok)
-	require.Equal(t, 800*time.Millisecond, f.Timestamp)
-	require.Equal(t, counting(38400, 480, 2), f.Samples)
+	require.Equal(t, 950*time.Millisecond, f.Timestamp)
+	require.Equal(t, counting(45600, 480, 2), f.Samples)
 	require.WithinDuration(t, now.Add(f.Timestamp), f.Captured, time.Microsecond)
 
 	// More at once than is kept.
 	r.write(counting(48000, 24000, 2), now.Add(1500*time.Millisecond))
 	ok, _ = r.take(f)
 	require.True(t, ok)
-	require.Equal(t, 1300*time.Millisecond, f.Timestamp)
-	require.Equal(t, counting(62400, 480, 2), f.Samples)
+	require.Equal(t, 1450*time.Millisecond, f.Timestamp)
+	require.Equal(t, counting(69600, 480, 2), f.Samples)
 }
 
 func TestEndComesBehindTheSound(t *testing.T) {
