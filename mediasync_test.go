@@ -34,10 +34,10 @@ func TestCaptureTimesStayInStep(t *testing.T) {
 		record := func(every, clock time.Duration, delay func() time.Duration, head []byte, write func(media.Sample)) {
 			playing.Go(func() {
 				began := time.Now()
-				for i := range length / every {
-					at := began.Add(i * every)
+				for i := range int(length / every) {
+					at := began.Add(time.Duration(i) * every)
 					time.Sleep(time.Until(at.Add(delay())))
-					write(stamped(head, at, i*clock))
+					write(stamped(head, at, time.Duration(i)*clock))
 				}
 			})
 		}

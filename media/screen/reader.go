@@ -100,7 +100,7 @@ func (r *reader) wait(ctx context.Context) error {
 	default:
 	}
 	late := time.Since(r.next)
-	r.next = r.next.Add(r.interval * (1 + late/r.interval))
+	r.next = r.next.Add(late - late%r.interval + r.interval)
 	return nil
 }
 
