@@ -6,10 +6,12 @@
 //	}
 //	room, err := parley.Connect(token, &parley.ConnectOptions{Tracks: tracks})
 //
-// On Linux, cameras are read by package media/v4l2, which needs no cgo. All
-// else needs a program that is built with cgo (a C compiler and nothing more);
-// without, it fails with codec.ErrUnavailable. Encoding needs codecs, see
-// package media/codec.
+// On Linux, cameras and microphones are read from the kernel, without cgo;
+// only where PulseAudio or PipeWire has the microphones, a program built with
+// cgo (a C compiler and nothing more) shares them with others, and one without
+// has to find them free. Cameras and microphones of macOS and Windows, and
+// microphones of other systems, need cgo; without, they fail with
+// codec.ErrUnavailable. Encoding needs codecs, see package media/codec.
 //
 // Devices are named by their id, by their label, by a part of one of them that
 // fits only one device, or "default".
