@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,9 +67,12 @@ func TestWatchdogStopsTheRobotAndStaleCommandsAreLost(t *testing.T) {
 		roomtest.Next[parley.TrackSubscribed](t, robot.Events())
 
 		var m moves
-		var stopped time.Time
+		var mu sync.Mutex
+		var stopped time.Time // guarded by mu
 		d := newDriver(func(speed, turn float64) {
 			m.motors(speed, turn)
+			mu.Lock()
+			defer mu.Unlock()
 			if speed == 0 && stopped.IsZero() {
 				stopped = time.Now()
 			}
@@ -91,7 +95,10 @@ func TestWatchdogStopsTheRobotAndStaleCommandsAreLost(t *testing.T) {
 		last := time.Now().Add(-50 * time.Millisecond)
 		srv.Cut("operator")
 		drive(40, 0.7)
-		if got := stopped.Sub(last); got < patience || got > patience+100*time.Millisecond {
+		mu.Lock()
+		got := stopped.Sub(last)
+		mu.Unlock()
+		if got < patience || got > patience+100*time.Millisecond {
 			t.Errorf("stopped %v after the last command", got)
 		}
 		srv.Restore("operator")
