@@ -4,7 +4,8 @@
 //
 //	speaker, err := speaker.Open(nil) // media/play/speaker
 //	…
-//	player := play.New(&play.Options{Sound: speaker})
+//	player, err := play.New(&play.Options{Sound: speaker})
+//	…
 //	defer player.Close()
 //	for e := range room.TrackSubscribed() {
 //		if t, ok := e.Track.(play.Track); ok {
