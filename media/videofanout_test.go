@@ -31,8 +31,8 @@ func TestVideoFanoutGivesEachReaderEachPicture(t *testing.T) {
 			cam := newCamera(thirtieth, 20, plain(format, 32, 16))
 			fan := media.NewVideoFanout(cam)
 			var wg sync.WaitGroup
-			for range 3 {
-				r := fan.Reader()
+			readers := []media.VideoReader{fan.Reader(), fan.Reader(), fan.Reader()} // before the first picture
+			for _, r := range readers {
 				wg.Go(func() {
 					defer r.Close()
 					for n := range 20 {
