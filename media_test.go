@@ -247,7 +247,8 @@ func TestEachCodecArrivesThroughLoss(t *testing.T) {
 				// times in a row comes too late.
 				missing := 6*len(clip) - len(got)
 				require.LessOrEqual(t, missing, 6*len(clip)/100)
-				require.GreaterOrEqual(t, film.lost(), missing)
+				// One that ends a frame, or begins one, takes the other with it.
+				require.GreaterOrEqual(t, 2*film.lost(), missing)
 			})
 		})
 	}
