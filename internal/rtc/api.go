@@ -130,6 +130,7 @@ func (cfg Config) settings() webrtc.SettingEngine {
 	s.SetSCTPMaxMessageSize(sctpMaxMessage)
 	s.EnableSCTPZeroChecksum(true)
 	s.SetReceiveMTU(receiveMTU)
+	s.BufferFactory = newBuffer
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	s.DisableCloseByDTLS(true) // see NewPeer
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)

@@ -72,8 +72,9 @@ func (in *Inlet) Codec() Codec {
 }
 
 // Read waits for the next packet, in order of arrival, retransmissions
-// included and duplicates left out. It reads into buf, fills h, and returns the
-// payload, a part of buf; it is empty for padding. io.EOF ends the section.
+// included and duplicates left out. It reads into buf, of 1500 bytes at least,
+// fills h, and returns the payload, a part of buf; it is empty for padding.
+// io.EOF ends the section.
 func (in *Inlet) Read(buf []byte, h *rtp.Header) (payload []byte, err error) {
 	for {
 		n, _, err := in.track.Read(buf)

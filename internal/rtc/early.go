@@ -1,0 +1,36 @@
+package rtc
+
+import (
+	"errors"
+	"io"
+
+	"github.com/pion/transport/v4/packetio"
+)
+
+// srtpBuffer is how much of a stream waits to be read, as in pion.
+const srtpBuffer = 1_000_000
+
+var errNoPeeking = errors.New("an early stream waits for its description")
+
+// newBuffer returns the place where the packets of one stream wait. A stream
+// may come before the answer that announces it: the server sends as soon as it
+// has answered. Pion then looks at the first packet, to guess the section, and
+// gives up; but it takes the packet out and puts it back without a lock,
+// while the answer may arrive and Read begin. So it is not let near them, and
+// they wait here for Read.
+func newBuffer(_ packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+	b := packetio.NewBuffer()
+	b.SetLimitSize(srtpBuffer)
+	return unpeekable{b}
+}
+
+// unpeekable refuses readers that bring just receiveMTU bytes. Pion's guess
+// does; those that [Inlet.Read] is called with are longer.
+type unpeekable struct{ *packetio.Buffer }
+
+func (b unpeekable) Read(p []byte) (int, error) {
+	if len(p) == int(receiveMTU) {
+		return 0, errNoPeeking
+	}
+	return b.Buffer.Read(p)
+}
