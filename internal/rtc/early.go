@@ -7,8 +7,11 @@ import (
 	"github.com/pion/transport/v4/packetio"
 )
 
-// srtpBuffer is how much of a stream waits to be read, as in pion.
-const srtpBuffer = 1_000_000
+// How much of a stream and of its reports waits to be read, as in pion.
+const (
+	srtpBuffer  = 1_000_000
+	srtcpBuffer = 100_000
+)
 
 var errNoPeeking = errors.New("an early stream waits for its description")
 
@@ -18,9 +21,16 @@ var errNoPeeking = errors.New("an early stream waits for its description")
 // gives up; but it takes the packet out and puts it back without a lock,
 // while the answer may arrive and Read begin. So it is not let near them, and
 // they wait here for Read.
-func newBuffer(_ packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+func newBuffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	b := packetio.NewBuffer()
+	if kind != packetio.RTPBufferPacket {
+		b.SetLimitSize(srtcpBuffer)
+		return b
+	}
 	b.SetLimitSize(srtpBuffer)
+	if ssrc == 0 {
+		return b // browsers probe the bandwidth with it, pion reads it
+	}
 	return unpeekable{b}
 }
 
