@@ -28,10 +28,13 @@ type slot struct {
 
 	mu       sync.Mutex
 	from     *uplink // what is forwarded; nil: nothing
-	started  bool    // something of it was sent
-	first    uint16  // sequence number with which it began
-	next     uint16  // the one after the highest sent
-	seqOff   uint16  // outgoing minus incoming
+	paused   bool    // at present nothing of it
+	width    int     // in which size it is wanted, zero for the best
+	height   int
+	started  bool   // something of it was sent
+	first    uint16 // sequence number with which it began
+	next     uint16 // the one after the highest sent
+	seqOff   uint16 // outgoing minus incoming
 	timeOff  uint32
 	ssrc     uint32 // of the source
 	lastTime uint32
@@ -57,6 +60,7 @@ func (s *slot) begin(u *uplink) (first uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.from, s.started, s.first = u, false, s.next
+	s.paused, s.width, s.height = false, 0, 0
 	for i := range s.types {
 		s.types[i] = unknownType
 	}
@@ -74,7 +78,11 @@ func (s *slot) end() {
 // begins with a key frame: what comes before is of no use to anybody.
 func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) {
 	s.mu.Lock()
-	waits := s.from == u && !s.started && s.kind == media.Video
+	if s.from != u || s.paused {
+		s.mu.Unlock()
+		return
+	}
+	waits := !s.started && s.kind == media.Video
 	if waits && !packet.Keyframe(codec.Codec, payload) {
 		s.mu.Unlock()
 		u.wantKeyframe()
@@ -87,11 +95,36 @@ func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Code
 	}
 }
 
+// prefer says in which size the subscriber shows the picture, in pixels; 0, 0
+// asks for the best. It holds until begin. A publication without layers has
+// only one size.
+func (s *slot) prefer(width, height int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.width, s.height = width, height
+}
+
+// pause stops the forwarding, or lets it go on; video goes on with a key frame.
+// The numbers of the packets have no gap. It holds until begin.
+func (s *slot) pause(paused bool) {
+	s.mu.Lock()
+	was := s.paused
+	s.paused = paused
+	u := s.from
+	if was && !paused {
+		s.started = false
+	}
+	s.mu.Unlock()
+	if u != nil && was && !paused {
+		u.wantKeyframe()
+	}
+}
+
 // write reports whether this packet was the first of its publication. The lock
 // is held over the write to the socket: it keeps the outlet to one writer while
 // publications follow each other, and nobody else waits for it.
 func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) (began bool) {
-	if s.from != u {
+	if s.from != u || s.paused {
 		return false
 	}
 	pt := s.types[h.PayloadType&0x7f]
