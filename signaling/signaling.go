@@ -78,6 +78,11 @@ type Join struct {
 	// Channels are the media-signaling channels the client would like.
 	Channels []string
 
+	// ChannelMessages says that the client takes and gives the messages of
+	// those channels in Update.Channels; otherwise they go over data channels
+	// that the server opens.
+	ChannelMessages bool
+
 	// OwnICEServers says that the application supplied ICE servers itself.
 	OwnICEServers bool
 

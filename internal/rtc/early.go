@@ -3,6 +3,8 @@ package rtc
 import (
 	"errors"
 	"io"
+	"runtime"
+	"strings"
 
 	"github.com/pion/transport/v4/packetio"
 )
@@ -34,13 +36,22 @@ func newBuffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	return unpeekable{b}
 }
 
-// unpeekable refuses readers that bring just receiveMTU bytes. Pion's guess
-// does; those that [Inlet.Read] is called with are longer.
+// unpeekable refuses pion's guess. Who reads can be told from the size that it
+// brings, just receiveMTU, and as pion's reader of retransmissions brings the
+// same, by its name. [Inlet.Read] is called with more.
 type unpeekable struct{ *packetio.Buffer }
 
 func (b unpeekable) Read(p []byte) (int, error) {
-	if len(p) == int(receiveMTU) {
+	if len(p) == int(receiveMTU) && peeking() {
 		return 0, errNoPeeking
 	}
 	return b.Buffer.Read(p)
+}
+
+// peeking reports whether the caller's caller is pion's Peek.
+func peeking() bool {
+	var pc [1]uintptr
+	n := runtime.Callers(3, pc[:])
+	frame, _ := runtime.CallersFrames(pc[:n]).Next()
+	return strings.HasSuffix(frame.Function, "ReadStreamSRTP).Peek")
 }

@@ -54,6 +54,7 @@ func (p *peer) closeLink() {
 			t.up.setInlet(nil)
 		}
 	}
+	p.closeChannels()
 	p.link.close()
 	p.link = nil
 }
@@ -81,6 +82,7 @@ func (p *peer) describe(d *signaling.Description) *signaling.Error {
 		l.revision = d.Revision
 		l.answer = &signaling.Description{Type: signaling.DescriptionAnswer, Revision: d.Revision, SDP: answer}
 		p.tellDescription(l.answer)
+		p.openChannels()
 		p.bind()
 		p.tellRoom()
 		p.assign()

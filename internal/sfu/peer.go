@@ -41,6 +41,7 @@ type peer struct {
 	roster        *roster
 	subs          []*subscription
 
+	channels channels
 	link     *link
 	releases []*dataSource // may be read once the room has heard of them
 
@@ -133,7 +134,9 @@ func (p *peer) update(conn *rsp.ServerConn, u signaling.Update) {
 	err := p.apply(u.Participant, u.PeerConnections, u.Subscribe)
 	if err != nil {
 		p.finish(err, signaling.DisconnectProtocol, 0)
+		return
 	}
+	p.channelMessages(u.Channels)
 }
 
 func (p *peer) apply(lp *signaling.LocalParticipant, pcs []signaling.PeerConnection, sub *signaling.Subscribe) *signaling.Error {
@@ -182,6 +185,9 @@ func (p *peer) flush() {
 		p.subscribedRevision++
 		u.Subscribed = p.subscribed()
 	}
+	if u.Channels = p.channels.messages; len(u.Channels) > 0 {
+		tell = true
+	}
 	p.clean()
 	if tell && p.conn != nil {
 		_ = p.conn.Send(u)            // its reader notices a lost connection
@@ -195,6 +201,7 @@ func (p *peer) flush() {
 // clean forgets what was told, or is told in full.
 func (p *peer) clean() {
 	p.news, p.descriptions, p.publishedDirty, p.subscribedDirty = nil, nil, false, false
+	p.channels.messages = nil
 }
 
 // state is everything that a client is told when it comes or comes back.
@@ -209,11 +216,12 @@ func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 			SignalingRegion: cfg.Region, MediaRegion: cfg.Region, MaxParticipants: p.room.capacity,
 		},
 		Participant:  signaling.Identity{SID: p.sid, Identity: p.identity},
-		Capabilities: signaling.Capabilities{Resume: true, Slots: p.slotMode, Subscribe: true},
+		Capabilities: signaling.Capabilities{Resume: true, Slots: p.slotMode, Subscribe: true, Channels: p.channelNames()},
 		ICEServers:   p.srv.iceServers(p.identity),
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),
 			Recording: &signaling.Recording{Revision: 1}, PeerConnections: p.descriptions,
+			Channels: p.channels.messages,
 		},
 	}
 }

@@ -108,6 +108,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	p.sid, p.session = sid.New(sid.Participant), newSession()
 	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
 	p.localRevision = -1
+	p.wantChannels(j)
 	if err := p.apply(&j.Participant, j.PeerConnections, nil); err != nil {
 		return nil, p.abandon(err)
 	}
@@ -119,6 +120,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
 	}
 	p.conn = conn
+	p.channelsReady()
 	if !s.addPeer(p) {
 		p.room.leave(p, signaling.DisconnectShutdown)
 		return nil, p.abandon(s.goingDown())
@@ -241,6 +243,7 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 	p.news = nil // what is there now says it all
 	p.roster = found.roster
 	p.reconcile()
+	p.channelsReady()
 	p.listLink()
 	state := p.state(found.participants)
 	p.clean()

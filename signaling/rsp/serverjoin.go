@@ -79,7 +79,7 @@ func (m *clientMessage) join() signaling.Join {
 		j.Subscribe = *s
 	}
 	if m.Parley != nil {
-		j.Slots = m.Parley.Slots
+		j.Slots, j.ChannelMessages = m.Parley.Slots, true
 	}
 	return j
 }

@@ -1,0 +1,185 @@
+package sfu
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/pion/webrtc/v4"
+	"golang.org/x/time/rate"
+)
+
+// Media-signaling channels: JSON messages beside the state, about speakers,
+// quality, priorities and the like. A client asks for them by name when it
+// joins. To one that speaks our extensions the messages go with the signaling;
+// any other gets a data channel for each, which the server opens.
+
+// channelKind is a sort of channel that we serve. Its functions run in the
+// peer's loop.
+type channelKind struct {
+	name string
+	// ready tells the client where things stand: the channel works now, for
+	// the first time or again.
+	ready func(*peer)
+	// receive takes a message of the client; nil: it has none to send.
+	receive func(*peer, []byte)
+}
+
+// channelKinds are the channels that this server serves.
+var channelKinds []channelKind
+
+// What a client may send over its channels, and what may wait for it.
+const (
+	channelMessage = 64 << 10 // bytes of one message
+	channelBacklog = 256 << 10
+	channelRate    = 50 // messages a second over all data channels
+	channelBurst   = 200
+)
+
+// channel is one media-signaling channel of a client. It belongs to the peer's
+// goroutine.
+type channel struct {
+	*channelKind
+	dc   *webrtc.DataChannel // nil: messages go with the signaling, or there is no connection
+	open bool
+}
+
+// channels is all that a peer has of them.
+type channels struct {
+	inSignaling bool
+	list        []*channel
+	messages    []signaling.Channel // wait for the next flush
+}
+
+// wantChannels notes which channels the client asked for, of those that we
+// serve.
+func (p *peer) wantChannels(j *signaling.Join) {
+	p.channels.inSignaling = j.ChannelMessages
+	p.channels.list = nil
+	for i := range channelKinds {
+		if k := &channelKinds[i]; slices.Contains(j.Channels, k.name) {
+			p.channels.list = append(p.channels.list, &channel{channelKind: k, open: j.ChannelMessages})
+		}
+	}
+}
+
+// channelNames lists the served channels that go with the signaling.
+func (p *peer) channelNames() []string {
+	var names []string
+	if p.channels.inSignaling {
+		for _, c := range p.channels.list {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// has reports whether the client has the channel.
+func (p *peer) has(name string) bool {
+	return slices.ContainsFunc(p.channels.list, func(c *channel) bool { return c.name == name })
+}
+
+// channelsReady has every channel that works tell where things stand: the
+// client has joined, or is back.
+func (p *peer) channelsReady() {
+	for _, c := range p.channels.list {
+		if c.open && c.ready != nil {
+			c.ready(p)
+		}
+	}
+}
+
+// say sends a message on the channel, if the client has it and it works. What
+// it says is said again by ready when the channel works later.
+func (p *peer) say(name string, message any) {
+	i := slices.IndexFunc(p.channels.list, func(c *channel) bool { return c.name == name })
+	if i < 0 || !p.channels.list[i].open || p.ended {
+		return
+	}
+	data, err := json.Marshal(message)
+	if err != nil {
+		p.srv.log.Error("a channel message cannot be encoded", "channel", name, "err", err)
+		return
+	}
+	c := p.channels.list[i]
+	switch {
+	case p.channels.inSignaling:
+		if p.conn != nil { // one that is away is told where things stand when it is back
+			p.channels.messages = append(p.channels.messages, signaling.Channel{Name: name, Payload: data})
+		}
+	case c.dc.BufferedAmount() > channelBacklog:
+		p.tooSlow()
+	default:
+		_ = c.dc.SendText(string(data)) // its only error is that the channel has ended
+	}
+}
+
+// openChannels opens the data channels of a new media connection and announces
+// them.
+func (p *peer) openChannels() {
+	if p.channels.inSignaling || p.link == nil {
+		return
+	}
+	l := p.link
+	incoming := rate.NewLimiter(channelRate, channelBurst)
+	for _, c := range p.channels.list {
+		if c.dc != nil {
+			continue
+		}
+		label := freshID()
+		dc, err := l.pc.CreateChannel(label, nil)
+		if err != nil {
+			return // the connection has ended
+		}
+		if !hasSection(l.pc.RemoteSections(), "application") {
+			l.offers.needed = true
+		}
+		c.dc = dc
+		dc.OnOpen(func() { p.post(func() { p.channelOpened(c, dc) }) })
+		dc.OnMessage(func(m webrtc.DataChannelMessage) {
+			// One that sends more than anybody needs is not heard.
+			if len(m.Data) <= channelMessage && incoming.Allow() {
+				p.post(func() { p.channelMessage(c, m.Data) })
+			}
+		})
+		p.channels.messages = append(p.channels.messages, signaling.Channel{Name: c.name, Label: label})
+	}
+}
+
+// closeChannels forgets the data channels, whose connection ends.
+func (p *peer) closeChannels() {
+	for _, c := range p.channels.list {
+		if c.dc != nil {
+			c.dc, c.open = nil, false
+		}
+	}
+}
+
+func (p *peer) channelOpened(c *channel, dc *webrtc.DataChannel) {
+	if c.dc != dc {
+		return // of a connection that is gone
+	}
+	c.open = true
+	if c.ready != nil {
+		c.ready(p)
+	}
+}
+
+// channelMessage takes what a client sent on a channel.
+func (p *peer) channelMessage(c *channel, data []byte) {
+	if !p.ended && c.receive != nil {
+		c.receive(p, data)
+	}
+}
+
+// channelMessages takes those that came with the signaling, which has a limit
+// of its own for the rate.
+func (p *peer) channelMessages(list []signaling.Channel) {
+	for _, m := range list {
+		for _, c := range p.channels.list {
+			if c.name == m.Name && p.channels.inSignaling && len(m.Payload) <= channelMessage {
+				p.channelMessage(c, m.Payload)
+			}
+		}
+	}
+}
