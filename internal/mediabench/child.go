@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"sync"
@@ -22,6 +23,9 @@ import (
 
 // interval is the time of one picture.
 const interval = time.Second / 30
+
+// profileTo is the variable that tells a child where to write its CPU profile.
+const profileTo = "MEDIABENCH_PROFILE"
 
 // child does one thing until its standard input ends.
 func child(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
@@ -42,6 +46,17 @@ func child(ctx context.Context, args []string, in io.Reader, out io.Writer) erro
 		stop()
 	}()
 	c := &worker{setting: s, out: out}
+	if path := os.Getenv(profileTo); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }() // a profile that is cut cannot be read
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	var err error
 	switch mode, url, token := args[0], args[5], args[6]; mode {
 	case "encode":

@@ -171,7 +171,11 @@ func (c *config) child(ctx context.Context, mode string, s setting, url, token s
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, nil, self, "child", mode, s.clip, strconv.Itoa(s.width), strconv.Itoa(s.height), strconv.Itoa(s.bitrate), url, token)
+	var env []string
+	if c.profile != "" && url != "" && mode != "watch" {
+		env = append(env, fmt.Sprintf("%s=%s", profileTo, filepath.Join(c.profile, fmt.Sprintf("%s-%d.pprof", mode, s.width))))
+	}
+	p, err := start(ctx, env, self, "child", mode, s.clip, strconv.Itoa(s.width), strconv.Itoa(s.height), strconv.Itoa(s.bitrate), url, token)
 	if err != nil {
 		return nil, err
 	}

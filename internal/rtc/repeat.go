@@ -51,17 +51,20 @@ func repeating(c net.PacketConn) net.PacketConn {
 	return repeater{c}
 }
 
-// repeat sends a packet of a handshake with write again, later.
-func repeat(packet []byte, write func([]byte) (int, error)) {
+// handshake reports whether a packet is one of a handshake.
+func handshake(packet []byte) bool {
 	// RFC 6347, section 4.1: the content type comes first. 20 and 22 are what
 	// handshakes are made of; media and ICE begin with other bytes.
-	if len(packet) == 0 || (packet[0] != 20 && packet[0] != 22) {
-		return
-	}
-	packet = bytes.Clone(packet)
+	return len(packet) > 0 && (packet[0] == 20 || packet[0] == 22)
+}
+
+// repeat sends a packet of a handshake with write again, later. It is called
+// for no other packet, since making write allocates.
+func repeat(packet []byte, write func([]byte) (int, error)) {
+	again := bytes.Clone(packet)
 	for _, d := range repeatAfter {
 		time.AfterFunc(d, func() {
-			_, _ = write(packet) // the socket may be closed, and nobody relies on it
+			_, _ = write(again) // the socket may be closed, and nobody relies on it
 		})
 	}
 }
@@ -69,14 +72,18 @@ func repeat(packet []byte, write func([]byte) (int, error)) {
 type repeater struct{ net.PacketConn }
 
 func (c repeater) WriteTo(b []byte, addr net.Addr) (int, error) {
-	repeat(b, func(b []byte) (int, error) { return c.PacketConn.WriteTo(b, addr) })
+	if handshake(b) {
+		repeat(b, func(b []byte) (int, error) { return c.PacketConn.WriteTo(b, addr) })
+	}
 	return c.PacketConn.WriteTo(b, addr)
 }
 
 type udpRepeater struct{ transport.UDPConn }
 
 func (c udpRepeater) WriteTo(b []byte, addr net.Addr) (int, error) {
-	repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteTo(b, addr) })
+	if handshake(b) {
+		repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteTo(b, addr) })
+	}
 	return c.UDPConn.WriteTo(b, addr)
 }
 
@@ -87,7 +94,9 @@ func (c udpRepeater) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) { retu
 type fastRepeater struct{ *net.UDPConn }
 
 func (c fastRepeater) WriteTo(b []byte, addr net.Addr) (int, error) {
-	repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteTo(b, addr) })
+	if handshake(b) {
+		repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteTo(b, addr) })
+	}
 	return c.UDPConn.WriteTo(b, addr)
 }
 
@@ -98,6 +107,8 @@ func (c fastRepeater) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (c fastRepeater) WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error) {
-	repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteToUDPAddrPort(b, addr) })
+	if handshake(b) {
+		repeat(b, func(b []byte) (int, error) { return c.UDPConn.WriteToUDPAddrPort(b, addr) })
+	}
 	return c.UDPConn.WriteToUDPAddrPort(b, addr)
 }

@@ -68,6 +68,21 @@ func TestRepeatingOnRealSockets(t *testing.T) {
 	require.Implements(t, (*ice.AddrPortReaderWriter)(nil), c, "it stays as fast as it was")
 }
 
+// Each packet of media goes through it.
+func TestRepeatingDoesNotAllocate(t *testing.T) {
+	to := loopbackSocket(t)
+	defer to.Close()
+	c := repeating(loopbackSocket(t)).(fastRepeater)
+	defer c.Close()
+	packet, addr := make([]byte, 1200), to.LocalAddr().(*net.UDPAddr).AddrPort()
+	packet[0] = 128
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if _, err := c.WriteToAddrPort(packet, addr); err != nil {
+			t.Error(err)
+		}
+	}))
+}
+
 func loopbackSocket(t *testing.T) *net.UDPConn {
 	t.Helper()
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
