@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -16,12 +17,16 @@ func (p *Peer) Offer(restart bool) (sdp string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("making an offer: %w", err)
 	}
-	return d.SDP, nil
+	p.raw, p.shown = d.SDP, p.layers.out(d.SDP)
+	return p.shown, nil
 }
 
 // ApplyOffer makes the last offer the pending local description and begins to
 // gather candidates.
 func (p *Peer) ApplyOffer(sdp string) error {
+	if sdp == p.shown {
+		sdp = p.raw
+	}
 	if err := p.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
 		return fmt.Errorf("applying an offer: %w", err)
 	}
@@ -32,7 +37,7 @@ func (p *Peer) ApplyOffer(sdp string) error {
 // candidates gathered so far, or "".
 func (p *Peer) PendingOffer() string {
 	if d := p.pc.PendingLocalDescription(); d != nil && d.Type == webrtc.SDPTypeOffer {
-		return d.SDP
+		return p.layers.out(d.SDP)
 	}
 	return ""
 }
@@ -44,9 +49,15 @@ func (p *Peer) SetRemoteOffer(sdp string) error { return p.setRemote(webrtc.SDPT
 func (p *Peer) SetRemoteAnswer(sdp string) error { return p.setRemote(webrtc.SDPTypeAnswer, sdp) }
 
 func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
-	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: sdp}); err != nil {
+	shown, err := p.layers.in(sdp, t == webrtc.SDPTypeAnswer)
+	if err == nil {
+		err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: shown})
+	}
+	if err != nil {
 		return fmt.Errorf("applying a remote %s: %w", t, err)
 	}
+	list := Sections(sdp)
+	p.remoteSections.Store(&list)
 	return nil
 }
 
@@ -72,7 +83,7 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 			return "", ErrClosed
 		}
 	}
-	return p.pc.CurrentLocalDescription().SDP, nil
+	return p.layers.out(p.pc.CurrentLocalDescription().SDP), nil
 }
 
 // AddCandidate takes a candidate of the other side.
@@ -144,13 +155,16 @@ func DescriptionUfrag(sdp string) string {
 type Section struct {
 	Mid, Kind, Direction string
 	Track                string // track part of a=msid
+	// Layers is how many simulcast layers are sent; 1 also for what is not
+	// sent at all. Each has an inlet of its own: see LayerMid.
+	Layers int
 }
 
 // RemoteSections lists the media sections of the other side's latest
 // description.
 func (p *Peer) RemoteSections() []Section {
-	if d := p.pc.RemoteDescription(); d != nil {
-		return Sections(d.SDP)
+	if list := p.remoteSections.Load(); list != nil {
+		return slices.Clone(*list)
 	}
 	return nil
 }
@@ -164,13 +178,17 @@ func Sections(text string) []Section {
 	}
 	var list []Section
 	for _, m := range d.MediaDescriptions {
-		s := Section{Kind: m.MediaName.Media, Direction: "sendrecv"}
+		s := Section{Kind: m.MediaName.Media, Direction: "sendrecv", Layers: 1}
 		for _, a := range m.Attributes {
 			switch a.Key {
 			case "mid":
 				s.Mid = a.Value
 			case "sendrecv", "sendonly", "recvonly", "inactive":
 				s.Direction = a.Key
+			case "ssrc-group":
+				if f := strings.Fields(a.Value); len(f) > 0 && f[0] == "SIM" {
+					s.Layers = min(max(len(f)-1, 1), MaxLayers)
+				}
 			case "msid":
 				if _, track, ok := strings.Cut(a.Value, " "); ok {
 					s.Track = track

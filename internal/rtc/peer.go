@@ -58,6 +58,11 @@ type Peer struct {
 	born    time.Time
 	remote  remoteClock
 
+	// Of negotiation.
+	layers         layers
+	raw, shown     string // the last offer, as pion made it and as others see it
+	remoteSections atomic.Pointer[[]Section]
+
 	mu         sync.Mutex
 	outlets    []*Outlet
 	inlets     []*Inlet
@@ -188,6 +193,29 @@ func (p *Peer) nextMid() string {
 
 // AddOutlet adds a send section, to be negotiated.
 func (p *Peer) AddOutlet(kind media.Kind, cfg OutletConfig) (*Outlet, error) {
+	return p.addOutlet(p.nextMid(), kind, cfg)
+}
+
+// AddLayers adds one send section with simulcast layers, lowest first: each has
+// an outlet of its own. There are at most MaxLayers.
+func (p *Peer) AddLayers(cfgs []OutletConfig) ([]*Outlet, error) {
+	if len(cfgs) == 0 || len(cfgs) > MaxLayers {
+		return nil, fmt.Errorf("%w: %d to send", ErrLayers, len(cfgs))
+	}
+	mid := p.nextMid()
+	var added []*Outlet
+	for i, cfg := range cfgs {
+		o, err := p.addOutlet(LayerMid(mid, i), media.Video, cfg)
+		if err != nil {
+			return nil, err
+		}
+		added = append(added, o)
+	}
+	p.layers.add(mid, len(cfgs))
+	return added, nil
+}
+
+func (p *Peer) addOutlet(mid string, kind media.Kind, cfg OutletConfig) (*Outlet, error) {
 	o := newOutlet(p, kind, cfg)
 	t, err := p.pc.AddTransceiverFromTrack(outletTrack{o}, webrtc.RTPTransceiverInit{
 		Direction: webrtc.RTPTransceiverDirectionSendonly,
@@ -200,7 +228,7 @@ func (p *Peer) AddOutlet(kind media.Kind, cfg OutletConfig) (*Outlet, error) {
 			return nil, fmt.Errorf("preferring %s: %w", cfg.Codec, err)
 		}
 	}
-	if err := t.SetMid(p.nextMid()); err != nil {
+	if err := t.SetMid(mid); err != nil {
 		return nil, fmt.Errorf("naming a send section: %w", err)
 	}
 	o.transceiver, o.sender = t, t.Sender()
