@@ -36,10 +36,19 @@ func newCall(t *testing.T, tracks ...parley.LocalTrack) *call {
 		})
 		return room
 	}
-	c := &call{bob: join("bob")}
+	c := &call{}
+	t.Cleanup(func() { drain(c.events) }) // when bob has left
+	c.bob = join("bob")
 	c.events = c.bob.Events()
 	c.alice = join("alice", tracks...)
 	return c
+}
+
+// drain reads what is left of events that end: unread ones would stay for a
+// second.
+func drain(events <-chan parley.Event) {
+	for range events {
+	}
 }
 
 // lives asserts that both are in the room, by a message from one to the other.

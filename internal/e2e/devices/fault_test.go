@@ -67,6 +67,7 @@ func open(t *testing.T, opts *device.VideoOptions) *parley.LocalVideoTrack {
 			t.Logf("%s: %v", opts.Device, track.Err())
 		}
 		track.Stop()
+		drain(track.Events())
 	})
 	return track
 }
