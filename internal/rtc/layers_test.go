@@ -110,19 +110,51 @@ func TestEachLayerArrives(t *testing.T) {
 		case <-server.state:
 		}
 	}
-	ins := []*Inlet{<-server.inlets, <-server.inlets, <-server.inlets}
+	byMid := map[string]*Inlet{}
+	for range 3 {
+		in := <-server.inlets
+		byMid[in.Mid()] = in
+	}
+	ins := []*Inlet{byMid["c0"], byMid[LayerMid("c0", 1)], byMid[LayerMid("c0", 2)]}
+	got := make([]chan string, len(ins))
+	for i, in := range ins {
+		require.NotNil(t, in, i)
+		got[i] = make(chan string)
+		go func() {
+			defer close(got[i])
+			buf := make([]byte, 1500)
+			var h rtp.Header
+			for {
+				payload, err := in.Read(buf, &h)
+				if err != nil {
+					return
+				}
+				got[i] <- string(payload)
+			}
+		}()
+	}
+	seq := uint16(0)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for round := range 3 {
 		for i, out := range outs {
 			require.True(t, out.Negotiated(), i)
 			pt, ok := out.PayloadType(Codec{Codec: media.VP8})
 			require.True(t, ok)
-			require.NoError(t, out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: uint16(round)}, []byte(fmt.Sprint("layer", i)), time.Time{}))
-			var h rtp.Header
-			payload, err := ins[i].Read(make([]byte, 1500), &h)
-			require.NoError(t, err)
-			require.Equal(t, fmt.Sprint("layer", i), string(payload))
-			require.NoError(t, ins[i].RequestKeyframe())
-			require.Equal(t, i, <-asked)
+			heard, answered := false, false
+			for !heard || !answered { // pion drops what comes too early, without a word
+				select {
+				case payload := <-got[i]:
+					heard = true
+					require.Equal(t, fmt.Sprint("layer", i), payload)
+					require.NoError(t, ins[i].RequestKeyframe())
+				case layer := <-asked:
+					answered = answered || layer == i
+				case <-tick.C:
+					require.NoError(t, out.Write(&rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq}, []byte(fmt.Sprint("layer", i)), time.Time{}))
+					seq++
+				}
+			}
 		}
 		// The next round of negotiation adds a section behind them.
 		_, err = client.AddInlet(media.Audio)
@@ -131,6 +163,11 @@ func TestEachLayerArrives(t *testing.T) {
 		require.Len(t, server.RemoteSections(), 4+round)
 	}
 	require.Empty(t, server.inlets)
+	require.NoError(t, server.Close())
+	for _, c := range got {
+		for range c {
+		}
+	}
 	_, err = client.AddLayers(make([]OutletConfig, MaxLayers+1))
 	require.ErrorIs(t, err, ErrLayers)
 }
