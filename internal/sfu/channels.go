@@ -32,7 +32,7 @@ var channelKinds []channelKind
 const (
 	channelMessage = 64 << 10 // bytes of one message
 	channelBacklog = 256 << 10
-	channelRate    = 50 // messages a second over all data channels
+	channelRate    = 50 // messages a second over all its channels
 	channelBurst   = 200
 )
 
@@ -40,8 +40,9 @@ const (
 // goroutine.
 type channel struct {
 	*channelKind
-	dc   *webrtc.DataChannel // nil: messages go with the signaling, or there is no connection
-	open bool
+	dc    *webrtc.DataChannel // nil: messages go with the signaling, or there is no connection
+	label string              // of dc
+	open  bool
 }
 
 // channels is all that a peer has of them.
@@ -49,6 +50,7 @@ type channels struct {
 	inSignaling bool
 	list        []*channel
 	messages    []signaling.Channel // wait for the next flush
+	incoming    *rate.Limiter       // used on any goroutine
 }
 
 // wantChannels notes which channels the client asked for, of those that we
@@ -56,6 +58,7 @@ type channels struct {
 func (p *peer) wantChannels(j *signaling.Join) {
 	p.channels.inSignaling = j.ChannelMessages
 	p.channels.list = nil
+	p.channels.incoming = rate.NewLimiter(channelRate, channelBurst)
 	for i := range channelKinds {
 		if k := &channelKinds[i]; slices.Contains(j.Channels, k.name) {
 			p.channels.list = append(p.channels.list, &channel{channelKind: k, open: j.ChannelMessages})
@@ -72,6 +75,21 @@ func (p *peer) channelNames() []string {
 		}
 	}
 	return names
+}
+
+// channelState is what a client is told of its channels when it comes or comes
+// back: which data channels there are, known or not, or what they say.
+func (p *peer) channelState() []signaling.Channel {
+	if p.channels.inSignaling {
+		return p.channels.messages
+	}
+	var list []signaling.Channel
+	for _, c := range p.channels.list {
+		if c.dc != nil {
+			list = append(list, signaling.Channel{Name: c.name, Label: c.label})
+		}
+	}
+	return list
 }
 
 // has reports whether the client has the channel.
@@ -120,8 +138,7 @@ func (p *peer) openChannels() {
 	if p.channels.inSignaling || p.link == nil {
 		return
 	}
-	l := p.link
-	incoming := rate.NewLimiter(channelRate, channelBurst)
+	l, incoming := p.link, p.channels.incoming
 	for _, c := range p.channels.list {
 		if c.dc != nil {
 			continue
@@ -134,12 +151,12 @@ func (p *peer) openChannels() {
 		if !hasSection(l.pc.RemoteSections(), "application") {
 			l.offers.needed = true
 		}
-		c.dc = dc
-		dc.OnOpen(func() { p.post(func() { p.channelOpened(c, dc) }) })
+		c.dc, c.label = dc, label
+		dc.OnClose(func() { p.post(func() { p.channelClosed(c, dc) }) })
 		dc.OnMessage(func(m webrtc.DataChannelMessage) {
 			// One that sends more than anybody needs is not heard.
 			if len(m.Data) <= channelMessage && incoming.Allow() {
-				p.post(func() { p.channelMessage(c, m.Data) })
+				p.post(func() { p.channelData(c, dc, m.Data) })
 			}
 		})
 		p.channels.messages = append(p.channels.messages, signaling.Channel{Name: c.name, Label: label})
@@ -155,13 +172,33 @@ func (p *peer) closeChannels() {
 	}
 }
 
-func (p *peer) channelOpened(c *channel, dc *webrtc.DataChannel) {
+// channelData takes a message that came over a data channel. Only the first one
+// tells that the client listens: what is sent as soon as the channel is open
+// can come before its label, and browsers drop it then.
+func (p *peer) channelData(c *channel, dc *webrtc.DataChannel, data []byte) {
 	if c.dc != dc {
 		return // of a connection that is gone
 	}
-	c.open = true
-	if c.ready != nil {
-		c.ready(p)
+	var m struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(data, &m) != nil {
+		return
+	}
+	if !c.open || m.Type == "ready" {
+		c.open = true
+		if c.ready != nil {
+			c.ready(p)
+		}
+	}
+	p.channelMessage(c, data)
+}
+
+// channelClosed notes that the client has closed a channel: it wants no more of
+// it on this connection.
+func (p *peer) channelClosed(c *channel, dc *webrtc.DataChannel) {
+	if c.dc == dc {
+		c.open = false
 	}
 }
 
@@ -172,12 +209,11 @@ func (p *peer) channelMessage(c *channel, data []byte) {
 	}
 }
 
-// channelMessages takes those that came with the signaling, which has a limit
-// of its own for the rate.
+// channelMessages takes those that came with the signaling.
 func (p *peer) channelMessages(list []signaling.Channel) {
 	for _, m := range list {
 		for _, c := range p.channels.list {
-			if c.name == m.Name && p.channels.inSignaling && len(m.Payload) <= channelMessage {
+			if c.name == m.Name && p.channels.inSignaling && len(m.Payload) <= channelMessage && p.channels.incoming.Allow() {
 				p.channelMessage(c, m.Payload)
 			}
 		}

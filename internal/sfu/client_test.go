@@ -87,6 +87,7 @@ type client struct {
 	inlets       map[string]*rtc.Inlet
 	channels     map[string]*webrtc.DataChannel
 	messages     map[string][]webrtc.DataChannelMessage
+	said         []signaling.Channel
 	shut         []string // labels of own channels that were closed
 	err          error
 	done         chan struct{}
@@ -203,6 +204,7 @@ func (c *client) newPeer() *rtc.Peer {
 			dc.OnMessage(func(m webrtc.DataChannelMessage) {
 				c.change(func() { c.messages[label] = append(c.messages[label], m) })
 			})
+			dc.OnOpen(func() { c.change(func() {}) })
 			c.change(func() { c.channels[label] = dc })
 		},
 	}})
@@ -356,6 +358,7 @@ func (c *client) take(u signaling.Update) {
 	}
 	c.change(func() {
 		c.participants = append(c.participants, u.Participants...)
+		c.said = append(c.said, u.Channels...)
 		if u.Published != nil {
 			for _, t := range u.Published.Tracks {
 				c.published[t.ID] = t

@@ -221,7 +221,7 @@ func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),
 			Recording: &signaling.Recording{Revision: 1}, PeerConnections: p.descriptions,
-			Channels: p.channels.messages,
+			Channels: p.channelState(),
 		},
 	}
 }

@@ -1,0 +1,20 @@
+package sfu
+
+import "encoding/json"
+
+// The channel "echo" says {"type":"hello"} when it works and what it is told
+// otherwise.
+func init() {
+	channelKinds = append(channelKinds, channelKind{
+		name:  "echo",
+		ready: func(p *peer) { p.say("echo", map[string]string{"type": "hello"}) },
+		receive: func(p *peer, data []byte) {
+			var m struct {
+				Type string `json:"type"`
+			}
+			if json.Unmarshal(data, &m) == nil && m.Type != "ready" && m.Type != "" {
+				p.say("echo", json.RawMessage(data))
+			}
+		},
+	})
+}
