@@ -75,6 +75,10 @@ type Join struct {
 	PeerConnections []PeerConnection // the client's offer rides in the join
 	Subscribe       Subscribe
 
+	// BandwidthProfile is how the client wants its downlink shared; nil: it
+	// takes everything, or, when it resumes, what it said before.
+	BandwidthProfile *BandwidthProfile
+
 	// Channels are the media-signaling channels the client would like.
 	Channels []string
 
@@ -142,8 +146,9 @@ type Update struct {
 	Full bool
 
 	// Client to server.
-	Participant *LocalParticipant
-	Subscribe   *Subscribe
+	Participant      *LocalParticipant
+	Subscribe        *Subscribe
+	BandwidthProfile *BandwidthProfile
 
 	// Server to client.
 	Participants []RemoteParticipant

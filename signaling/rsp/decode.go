@@ -171,6 +171,7 @@ func (m *clientMessage) validate() error {
 	}
 	c.connections(m.Connections)
 	c.channels(m.MediaSignaling, m.Channels)
+	c.profile(m.Profile)
 	if p := m.Publisher; p != nil {
 		c.text("publisher name", p.Name)
 		c.text("publisher version", p.SDKVersion)

@@ -72,6 +72,7 @@ func (o *outbox) leave(farewell *disconnectMessage) {
 type pendingUpdate struct {
 	connections list[peerConnection]
 	subscribe   *subscribe
+	profile     *bandwidthProfile
 	channels    list[extensionChannel]
 }
 
@@ -87,6 +88,9 @@ func (o *outbox) merge(u signaling.Update) bool {
 	if u.Subscribe != nil && o.caps.Subscribe &&
 		(p.subscribe == nil || u.Subscribe.Revision >= p.subscribe.Revision) {
 		p.subscribe, o.dirty = subscribeToWire(u.Subscribe), true
+	}
+	if u.BandwidthProfile != nil {
+		p.profile, o.dirty = profileToWire(u.BandwidthProfile), true
 	}
 	for _, pc := range connectionsToWire(u.PeerConnections) {
 		p.connections, o.dirty = mergeConnection(p.connections, pc), true
@@ -210,6 +214,7 @@ func (o *outbox) updates() []*clientMessage {
 		Participant: o.local,
 		Connections: first,
 		Subscribe:   p.subscribe,
+		Profile:     p.profile,
 		Channels:    p.channels,
 	}}
 	for rest != nil {

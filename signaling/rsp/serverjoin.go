@@ -62,12 +62,13 @@ func (c *ServerConn) answerICE(token string, ice func(string) ([]signaling.ICESe
 // join translates connect or sync.
 func (m *clientMessage) join() signaling.Join {
 	j := signaling.Join{
-		Token:           m.Token,
-		Participant:     localFromWire(m.Participant),
-		PeerConnections: connectionsFromWire(m.Connections),
-		Channels:        slices.Sorted(maps.Keys(m.MediaSignaling)),
-		OwnICEServers:   m.ICEServers == "overrode",
-		Agent:           agentOf(m.Publisher),
+		Token:            m.Token,
+		Participant:      localFromWire(m.Participant),
+		PeerConnections:  connectionsFromWire(m.Connections),
+		BandwidthProfile: profileFromWire(m.Profile),
+		Channels:         slices.Sorted(maps.Keys(m.MediaSignaling)),
+		OwnICEServers:    m.ICEServers == "overrode",
+		Agent:            agentOf(m.Publisher),
 	}
 	if m.Name != nil {
 		j.Room = *m.Name

@@ -310,9 +310,10 @@ func (c *ServerConn) Receive(ctx context.Context) (signaling.Update, error) {
 // clientUpdate translates the sections of an update.
 func (m *clientMessage) clientUpdate() signaling.Update {
 	u := signaling.Update{
-		Subscribe:       subscribeFromWire(m.Subscribe),
-		PeerConnections: connectionsFromWire(m.Connections),
-		Channels:        channelsFromWire(nil, m.Channels),
+		Subscribe:        subscribeFromWire(m.Subscribe),
+		BandwidthProfile: profileFromWire(m.Profile),
+		PeerConnections:  connectionsFromWire(m.Connections),
+		Channels:         channelsFromWire(nil, m.Channels),
 	}
 	if m.Participant != nil {
 		p := localFromWire(m.Participant)

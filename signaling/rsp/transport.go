@@ -152,6 +152,7 @@ func (t *Transport) encodeJoin(join signaling.Join) ([]byte, error) {
 		Participant:    localToWire(&join.Participant),
 		Connections:    connectionsToWire(join.PeerConnections),
 		Subscribe:      subscribeToWire(&join.Subscribe),
+		Profile:        profileToWire(join.BandwidthProfile),
 	}
 	m.Participant.MediaWarnings = list[name]{"recordings"}
 	if join.OwnICEServers {

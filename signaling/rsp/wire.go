@@ -81,6 +81,7 @@ type clientMessage struct {
 	Subscribe      *subscribe             `json:"subscribe,omitempty"`
 	Session        *string                `json:"session,omitempty"`
 	Channels       list[extensionChannel] `json:"channels,omitzero"`
+	Profile        *bandwidthProfile      `json:"bandwidth_profile,omitempty"`
 }
 
 // serverMessage is any RSP message from a server.

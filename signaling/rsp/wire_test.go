@@ -52,10 +52,11 @@ func TestAcceptOnTheWire(t *testing.T) {
 			PeerConnections: []signaling.PeerConnection{{ID: "pc", Description: &signaling.Description{
 				Type: signaling.DescriptionOffer, Revision: 1, SDP: "v=0",
 			}}},
-			Subscribe:     signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{Exclude: true, All: true}}},
-			Channels:      []string{"active_speaker", "network_quality"},
-			OwnICEServers: true,
-			Agent:         "twilio-video.js/2.36.0 (Mozilla/5.0 (X11))",
+			Subscribe:        signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{Exclude: true, All: true}}},
+			BandwidthProfile: &signaling.BandwidthProfile{Mode: signaling.BandwidthGrid},
+			Channels:         []string{"active_speaker", "network_quality"},
+			OwnICEServers:    true,
+			Agent:            "twilio-video.js/2.36.0 (Mozilla/5.0 (X11))",
 		}, join)
 		require.Equal(t, join.Agent, c.Agent())
 		require.False(t, c.Extended())

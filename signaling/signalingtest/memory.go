@@ -275,6 +275,9 @@ func (s *session) Send(update signaling.Update) error {
 	if n := update.Subscribe; n != nil && (w.Subscribe == nil || n.Revision >= w.Subscribe.Revision) {
 		w.Subscribe, c.dirty = n, true
 	}
+	if update.BandwidthProfile != nil {
+		w.BandwidthProfile, c.dirty = update.BandwidthProfile, true
+	}
 	for _, pc := range update.PeerConnections {
 		w.PeerConnections, c.dirty = mergeConnection(w.PeerConnections, pc), true
 	}
