@@ -72,7 +72,11 @@ func (s *Server) Remove(room, participant string) bool {
 	}
 	s.mu.Unlock()
 	return found != nil && found.post(func() {
-		found.finish(signaling.NewError(signaling.CodeParticipantNotFound), signaling.DisconnectRemoved, 0)
+		var err *signaling.Error
+		if found.conn == nil || found.conn.Extended() {
+			err = signaling.NewError(signaling.CodeParticipantNotFound)
+		} // others know a removal as an end without an error
+		found.finish(err, signaling.DisconnectRemoved, 0)
 	})
 }
 

@@ -108,12 +108,14 @@ class Lab {
   }
 
   // join joins with the options, and tracks named by their making: { kind, name, … }.
-  async join(token, { tracks = [], ...options }) {
-    const made = await Promise.all(tracks.map((t) => this.make(t)));
+  // The server is asked for ICE servers first where acquire is set.
+  async join(token, { tracks = [], acquire = false, ...options }) {
+    const made = [];
+    for (const t of tracks) made.push(await this.make(t));
+    const base = { wsServer: `ws://${location.host}/signaling`, insights: false, tracks: made };
+    if (!acquire) base.iceServers = [];
     try {
-      this.room = await Video.connect(token, {
-        wsServer: `ws://${location.host}/signaling`, iceServers: [], insights: false, tracks: made, ...options,
-      });
+      this.room = await Video.connect(token, { ...base, ...options });
     } catch (err) {
       this.failure = describe(err);
       throw err;
@@ -148,6 +150,14 @@ class Lab {
 
   unpublish(name) {
     return this.room.localParticipant.unpublishTrack(this.tracks[name])?.trackSid ?? "";
+  }
+
+  // send sends a message once the track's channel is open; bytes are a list of
+  // numbers.
+  async send(name, message) {
+    const open = () => spied.channels.length > 0 && spied.channels.every((c) => c.readyState === "open");
+    while (!open()) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.tracks[name].send(typeof message === "string" ? message : new Uint8Array(message));
   }
 
   participant(identity) {

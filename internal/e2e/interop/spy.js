@@ -1,9 +1,9 @@
-// Keeps every peer connection and socket of the page, and what goes over the
-// latter, at hand, so that tests can look at them. Nothing is changed for those
+// Keeps every peer connection of the page, the channels it opened, its sockets
+// and what goes over them at hand, so that tests can look at them. Nothing is changed for those
 // who use them: the prototypes are the browser's own.
 "use strict";
 
-window.spied = { connections: [], sockets: [], frames: [] };
+window.spied = { connections: [], channels: [], sockets: [], frames: [] };
 
 function spy(name, seen) {
   window[name] = new Proxy(window[name], {
@@ -15,7 +15,16 @@ function spy(name, seen) {
   });
 }
 
-spy("RTCPeerConnection", (pc) => spied.connections.push(pc));
+spy("RTCPeerConnection", (pc) => {
+  spied.connections.push(pc);
+  const create = pc.createDataChannel.bind(pc);
+  pc.createDataChannel = (...args) => {
+    const channel = create(...args);
+    spied.channels.push(channel);
+    channel.addEventListener("close", () => spied.channels.splice(spied.channels.indexOf(channel), 1));
+    return channel;
+  };
+});
 spy("WebSocket", (socket) => {
   spied.sockets.push(socket);
   socket.addEventListener("message", ({ data }) => spied.frames.push(`< ${data}`));
