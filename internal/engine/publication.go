@@ -114,6 +114,10 @@ func (p *Publication) WriteSample(s media.Sample) error {
 	}
 	p.buf = payloads
 	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: p.clock.RTP(s.Timestamp)}
+	if len(payloads) > 1 {
+		p.link.outlet.Hold()
+		defer p.link.outlet.Release()
+	}
 	for _, payload := range payloads {
 		h.Marker = payload.Marker
 		if err := p.link.write(&h, payload.Data, s.Captured); err != nil {

@@ -259,15 +259,53 @@ func (s counted) RequestKeyframe() {
 	}
 }
 
-// publish sends what source does, or a file that is encoded already.
+// encodingCamera gives a film that is encoded already, like a camera that
+// encodes.
+type encodingCamera struct {
+	pace
+	film []media.Sample
+}
+
+func newEncodingCamera(path string) (*encodingCamera, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	c := &encodingCamera{}
+	for s, err := range file.Samples(f, nil) {
+		if err != nil {
+			return nil, err
+		}
+		s.Data = slices.Clone(s.Data)
+		c.film = append(c.film, s)
+	}
+	return c, nil
+}
+
+func (c *encodingCamera) Next(ctx context.Context) (media.Sample, error) {
+	if err := c.wait(ctx); err != nil {
+		return media.Sample{}, err
+	}
+	s := c.film[c.n%len(c.film)]
+	s.Captured = time.Now()
+	s.Timestamp = s.Captured.Sub(c.begun)
+	return s, nil
+}
+
+func (c *encodingCamera) Codec() media.Codec { return media.H264 }
+
+func (c *encodingCamera) Close() error { return nil }
+
+// publish sends what source does, or a film that is encoded already.
 func (c *worker) publish(ctx context.Context, mode, url, token string) error {
 	var src media.Source
 	if mode == "passthrough" {
-		f, err := file.Open(c.clip, &file.Options{Loop: true, FrameRate: 30})
+		cam, err := newEncodingCamera(c.clip)
 		if err != nil {
 			return err
 		}
-		src = f
+		src = cam
 	} else {
 		r, err := c.reader()
 		if err != nil {

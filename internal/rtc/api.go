@@ -75,6 +75,8 @@ type API struct {
 	api  *webrtc.API
 	cert webrtc.Certificate
 	log  *slog.Logger
+
+	batch *batch // of the sockets
 }
 
 // New returns an API for the configuration.
@@ -98,7 +100,8 @@ func New(cfg Config) (*API, error) {
 			return nil, fmt.Errorf("configuring feedback: %w", err)
 		}
 	}
-	settings := cfg.settings()
+	all := &batch{}
+	settings := cfg.settings(all)
 	if cfg.Configure != nil {
 		cfg.Configure(&settings)
 	}
@@ -112,12 +115,13 @@ func New(cfg Config) (*API, error) {
 			webrtc.WithSettingEngine(settings),
 			webrtc.WithInterceptorRegistry(registry),
 		),
-		cert: *cert,
-		log:  log,
+		cert:  *cert,
+		log:   log,
+		batch: all,
 	}, nil
 }
 
-func (cfg Config) settings() webrtc.SettingEngine {
+func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	s := webrtc.SettingEngine{LoggerFactory: logFactory{cfg.Logger}}
 	s.SetDTLSRetransmissionInterval(dtlsRetransmit)
 	s.SetSCTPRTOMax(sctpRTOMax)
@@ -136,9 +140,9 @@ func (cfg Config) settings() webrtc.SettingEngine {
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetIncludeLoopbackCandidate(cfg.Loopback)
 	if cfg.Net != nil {
-		s.SetNet(Repeating(cfg.Net))
+		s.SetNet(repeatingNet{cfg.Net, all})
 	} else if n, err := newLiveNet(); err == nil {
-		s.SetNet(Repeating(n))
+		s.SetNet(repeatingNet{n, all})
 	}
 	if cfg.UDPMux != nil {
 		s.SetICEUDPMux(cfg.UDPMux)

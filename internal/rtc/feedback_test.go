@@ -23,7 +23,7 @@ func TestSendersGetTransportWideFeedback(t *testing.T) {
 	require.NoError(t, engine.RegisterDefaultCodecs())
 	require.NoError(t, engine.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.TransportCCURI}, webrtc.RTPCodecTypeVideo))
 	engine.RegisterFeedback(webrtc.RTCPFeedback{Type: webrtc.TypeRTCPFBTransportCC}, webrtc.RTPCodecTypeVideo)
-	settings := Config{Loopback: true}.settings()
+	settings := Config{Loopback: true}.settings(&batch{})
 	browser, err := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, browser.Close()) }()

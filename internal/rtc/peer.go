@@ -48,6 +48,7 @@ type PeerConfig struct {
 // the RTCP of each section in use; Close waits for all of them.
 type Peer struct {
 	api     *webrtc.API
+	batch   *batch
 	pc      *webrtc.PeerConnection
 	ice     *webrtc.ICETransport
 	handler Handler
@@ -94,7 +95,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		return nil, fmt.Errorf("making a peer connection: %w", err)
 	}
 	p := &Peer{
-		api: a.api, pc: pc, born: time.Now(), ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
+		api: a.api, batch: a.batch, pc: pc, born: time.Now(), ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 	}
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })

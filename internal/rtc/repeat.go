@@ -18,9 +18,19 @@ var repeatAfter = [...]time.Duration{15 * time.Millisecond, 40 * time.Millisecon
 
 // Repeating returns a network like n whose UDP sockets send the packets of DTLS
 // handshakes more than once.
-func Repeating(n transport.Net) transport.Net { return repeatingNet{n} }
+func Repeating(n transport.Net) transport.Net { return repeatingNet{n, &batch{}} }
 
-type repeatingNet struct{ transport.Net }
+type repeatingNet struct {
+	transport.Net
+	batch *batch // of its sockets
+}
+
+// packetConn is what pion wants of a fast socket.
+type packetConn interface {
+	transport.UDPConn
+	ReadFromAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error)
+}
 
 func (n repeatingNet) ListenPacket(network, address string) (net.PacketConn, error) {
 	c, err := n.Net.ListenPacket(network, address)
@@ -36,7 +46,7 @@ func (n repeatingNet) ListenUDP(network string, local *net.UDPAddr) (transport.U
 		return nil, err
 	}
 	if udp, ok := c.(*net.UDPConn); ok {
-		return fastRepeater{udp}, nil
+		return batching(udp, n.batch), nil
 	}
 	return udpRepeater{c}, nil
 }

@@ -16,6 +16,11 @@ const framePackets = 8
 // BenchmarkSendFrame sends the packets of one picture to a connection on
 // loopback, which drops them. What it allocates counts with what is sent.
 func BenchmarkSendFrame(b *testing.B) {
+	b.Run("together", func(b *testing.B) { benchmarkSendFrame(b, true) })
+	b.Run("one by one", func(b *testing.B) { benchmarkSendFrame(b, false) })
+}
+
+func benchmarkSendFrame(b *testing.B, together bool) {
 	api, err := New(Config{Loopback: true, Interfaces: func(name string) bool { return name == "lo" }})
 	require.NoError(b, err)
 	client, server := newSide(b, api, "c"), newSide(b, api, "s")
@@ -35,12 +40,18 @@ func BenchmarkSendFrame(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		h.Timestamp += 3000
+		if together {
+			up.Hold()
+		}
 		for i := range framePackets {
 			h.SequenceNumber++
 			h.Marker = i == framePackets-1
 			if err := up.Write(&h, payload, time.Time{}); err != nil {
 				b.Fatal(err)
 			}
+		}
+		if together {
+			up.Release()
 		}
 	}
 }
