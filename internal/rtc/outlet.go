@@ -35,6 +35,7 @@ type Outlet struct {
 	sender      *webrtc.RTPSender
 	keyframe    func()
 	history     func(seq uint16, buf []byte) (rtp.Header, []byte, bool)
+	negotiated  []webrtc.RTPCodecParameters // of the section that it was attached to
 
 	ident atomic.Pointer[[2]string] // track id, stream id
 	bound atomic.Pointer[binding]
@@ -318,7 +319,10 @@ func (o *Outlet) senderReport(now time.Time, early bool) *rtcp.SenderReport {
 type outletTrack struct{ *Outlet }
 
 func (t outletTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	params := ctx.CodecParameters()
+	params := t.negotiated
+	if params == nil {
+		params = ctx.CodecParameters()
+	}
 	b := &binding{
 		formats: newFormats(params),
 		ssrc:    uint32(ctx.SSRC()),

@@ -30,7 +30,9 @@ func (p *Peer) ReuseOutlet(freed *Outlet, cfg OutletConfig) (*Outlet, error) {
 }
 
 // attach makes the outlet the sender of a section that has none. pion's own
-// AddTrack would choose the section by itself.
+// AddTrack would choose the section by itself. A sender made here, in turn, has
+// heard of no description: it would send with the payload types of our list,
+// where those of the other side have been agreed on. The section knows them.
 func (p *Peer) attach(t *webrtc.RTPTransceiver, o *Outlet) error {
 	sender, err := p.api.NewRTPSender(outletTrack{o}, p.pc.SCTP().Transport())
 	if err != nil {
@@ -40,7 +42,7 @@ func (p *Peer) attach(t *webrtc.RTPTransceiver, o *Outlet) error {
 		_ = sender.Stop() // it has sent nothing
 		return err
 	}
-	o.transceiver, o.sender = t, sender
+	o.transceiver, o.sender, o.negotiated = t, sender, sender.GetParameters().Codecs
 	p.keep(o)
 	return nil
 }
