@@ -1,18 +1,20 @@
 //go:build e2e
 
-// Package browser_test runs the watch page, and recordings, in a real browser.
-// It needs Chromium, Node and the packages of package-lock.json:
+// Package browser_test runs the watch page, a page without an SDK, and
+// recordings in real browsers. It needs Chromium, Firefox, Node, the packages of
+// package-lock.json, and ffmpeg:
 //
-//	apt-get install chromium nodejs npm
+//	apt-get install chromium firefox-esr nodejs npm ffmpeg
 //	npm ci --prefix internal/e2e/browser
 //	go test -tags e2e ./internal/e2e/browser/
 //
-// CHROMIUM names another browser than /usr/bin/chromium. Screenshots are kept
-// in the directory PARLEY_ARTIFACTS, if that is set.
+// CHROMIUM and FIREFOX name other browsers than those in /usr/bin. Screenshots
+// are kept in the directory PARLEY_ARTIFACTS, if that is set.
 package browser_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -31,6 +33,25 @@ import (
 )
 
 const install = "install it as the comment of this package says"
+
+// engine is a kind of browser.
+type engine struct {
+	name    string // of the driver's part
+	setting string // the environment variable that names another program
+	program string
+}
+
+var (
+	chromium = engine{"chromium", "CHROMIUM", "/usr/bin/chromium"}
+	firefox  = engine{"firefox", "FIREFOX", "/usr/bin/firefox-esr"}
+)
+
+// inEach runs a test in each kind of browser.
+func inEach(t *testing.T, test func(t *testing.T, e engine)) {
+	for _, e := range []engine{chromium, firefox} {
+		t.Run(e.name, func(t *testing.T) { test(t, e) })
+	}
+}
 
 // tab is one browser with one page.
 type tab struct {
@@ -59,30 +80,35 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
-// newTab starts a browser with a profile of its own.
+// newTab starts Chromium.
 func newTab(t *testing.T) *tab {
 	t.Helper()
-	chromium := os.Getenv("CHROMIUM")
-	if chromium == "" {
-		chromium = "/usr/bin/chromium"
-	}
-	_, err := os.Stat(chromium)
-	require.NoError(t, err, "there is no Chromium: %s", install)
+	return chromium.start(t)
+}
+
+// start starts a browser with a profile of its own.
+func (e engine) start(t *testing.T) *tab {
+	t.Helper()
+	program := cmp.Or(os.Getenv(e.setting), e.program)
+	_, err := os.Stat(program)
+	require.NoError(t, err, "there is no %s: %s", e.name, install)
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "there is no Node: %s", install)
-	_, err = os.Stat("node_modules/playwright-core/package.json")
-	require.NoError(t, err, "there is no playwright-core: %s", install)
+	for _, name := range []string{"playwright-core", "ws"} {
+		_, err = os.Stat("node_modules/" + name + "/package.json")
+		require.NoError(t, err, "there is no %s: %s", name, install)
+	}
 
 	b := &tab{t: t, logs: &logs{}, dir: os.Getenv("PARLEY_ARTIFACTS")}
 	if b.dir == "" {
 		b.dir = t.TempDir()
 	}
 	require.NoError(t, os.MkdirAll(b.dir, 0o755))
-	// Not the test's own directory: Chromium may still write when it is told
+	// Not the test's own directory: a browser may still write when it is told
 	// to end, and what cannot be removed then is no failure.
-	profile, err := os.MkdirTemp("", "parley-chromium-") //nolint:usetesting // as said
+	profile, err := os.MkdirTemp("", "parley-"+e.name+"-") //nolint:usetesting // as said
 	require.NoError(t, err)
-	cmd := exec.Command(node, "driver.mjs", chromium, profile)
+	cmd := exec.Command(node, "driver.mjs", e.name, program, profile)
 	cmd.Stderr = b.logs
 	b.in, err = cmd.StdinPipe()
 	require.NoError(t, err)

@@ -1,0 +1,53 @@
+//go:build e2e
+
+package browser_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/media"
+)
+
+// withoutLoopback receives media where Firefox sends it from: not on the
+// loopback interface, unless it is told to in about:config.
+func withoutLoopback(cfg *sfu.Config) { cfg.Media = sfu.Media{} }
+
+// Debian's Firefox has no H.264 until it has downloaded a plugin, so that it is
+// shown VP8.
+func TestFirefoxPlaysARoom(t *testing.T) {
+	w := newWorld(t, withoutLoopback)
+	data, err := parley.NewLocalDataTrack(&parley.DataTrackOptions{Name: "chat"})
+	require.NoError(t, err)
+	w.publish("alice", video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"), data)
+
+	b := firefox.start(t)
+	b.open(w.page("viewer"), "")
+	b.wait(connected)
+	b.wait(shows("alice"))
+	requireMoving(t, b, "firefox-vp8", "alice")
+
+	// Ten seconds of 25 frames and 50 packets a second, and none of the
+	// measurements without progress.
+	packetsBefore := b.number(packets("alice"))
+	for range 10 {
+		b.rises(frames("alice"), 24)
+	}
+	require.Greater(t, b.number(packets("alice")), packetsBefore+400)
+
+	require.NoError(t, data.SendText(t.Context(), "hello from alice"))
+	b.wait(`document.getElementById("log").textContent.includes("hello from alice")`)
+	b.click("#sound")
+	require.Equal(t, "false", b.text(`String(document.querySelector("audio").muted)`))
+	b.wait(`document.querySelector("audio").currentTime > 0.5 && !document.querySelector("audio").paused`)
+	b.wait(fmt.Sprintf(`document.querySelector('%s.speaking') !== null`, tile("alice")))
+	b.picture("firefox-room", "")
+	b.do(nil, "size", map[string]any{"width": 400, "height": 800})
+	b.wait(`document.documentElement.scrollWidth <= 400`)
+	b.picture("firefox-room-narrow", "")
+	b.quiet()
+}
