@@ -114,7 +114,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.opts.Transport = t
+		r.opts.Transport, r.watches = t, true
 	}
 	api, err := rtc.New(rtc.Config{
 		Logger: opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,

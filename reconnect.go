@@ -122,6 +122,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		r.resubscribe() // tracks have new handles
 	}
 	r.read(s, l.generation)
+	r.watchNetwork()
 	r.look()
 }
 

@@ -3,6 +3,7 @@ package parley
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +42,8 @@ type Room struct {
 	token string // used by the loop only, after joining
 	log   *slog.Logger
 	api   *rtc.API
+	// watches says that the machine's network is to be watched, and is not yet.
+	watches bool
 
 	// The inbox of the loop. It is unbounded: what comes from outside is
 	// bounded before it gets here, and the loop never waits.
@@ -164,12 +167,6 @@ func (r *Room) Disconnect() error {
 	case <-timer.C:
 	}
 	return nil
-}
-
-// NetworkChanged tells the room that the machine's network is another one now,
-// so that it connects again at once instead of noticing by itself.
-func (r *Room) NetworkChanged() {
-	r.post(func() { r.networkChanged() })
 }
 
 // post runs f on the loop. After the end of the loop it does nothing.
@@ -335,6 +332,7 @@ type loopState struct {
 	caps       signaling.Capabilities
 	engine     *engine.Engine
 	servers    []signaling.ICEServer
+	addresses  []netip.Addr // of this machine, when last looked
 
 	publications []*LocalTrackPublication
 	revision     int // of our participant section

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -276,15 +277,15 @@ func (e *Engine) Negotiate() error {
 	return nil
 }
 
-// RestartICE begins an ICE restart on every connection, or repeats the offer
-// that waits for its answer.
+// RestartICE begins an ICE restart on every connection. Where an offer waits
+// for its answer that is repeated first: its candidates may be those of another
+// network.
 func (e *Engine) RestartICE() error {
 	for _, l := range e.links {
+		l.restart = true
 		if l.offer != nil {
 			e.queue(l).Description = l.description()
-			continue
 		}
-		l.restart = true
 	}
 	return e.Negotiate()
 }
@@ -354,6 +355,17 @@ func (e *Engine) Connection() Connection {
 		}
 	}
 	return c
+}
+
+// LocalAddresses returns the addresses of this machine that media uses.
+func (e *Engine) LocalAddresses() []netip.Addr {
+	var list []netip.Addr
+	for _, l := range e.links {
+		if a := l.peer.LocalAddress(); a.IsValid() {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // Connection is the state of the media connection.

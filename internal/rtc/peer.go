@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -357,6 +358,28 @@ func (p *Peer) CandidatePair() string {
 		return ""
 	}
 	return pair.Local.String() + " <-> " + pair.Remote.String()
+}
+
+// LocalAddress returns this machine's address on the pair in use, if there is
+// one and it is known.
+func (p *Peer) LocalAddress() netip.Addr {
+	ice, ok := p.iceTransport()
+	if !ok {
+		return netip.Addr{}
+	}
+	pair, err := ice.GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return netip.Addr{}
+	}
+	text := pair.Local.Address
+	if pair.Local.Typ != webrtc.ICECandidateTypeHost {
+		text = pair.Local.RelatedAddress // the base, RFC 8445 section 5.1.1
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
 }
 
 func (p *Peer) writeRTCP(packets []rtcp.Packet) error {
