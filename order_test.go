@@ -26,7 +26,9 @@ func TestR33OrderThroughRandomFaults(t *testing.T) {
 				if l.srv == nil {
 					l.start()
 				}
-				time.Sleep(40 * time.Second) // whoever can comes back
+				// Whoever can comes back. One that left while it was cut off is
+				// silent for 15 s before its session's 30 s begin.
+				time.Sleep(50 * time.Second)
 				for _, m := range s.here {
 					require.Equal(t, parley.StateConnected, m.room.State(), "%s: %s", m.name, m.log)
 					require.Len(t, m.room.Participants(), len(s.here)-1, "%s: %s", m.name, m.log)
