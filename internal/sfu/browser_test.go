@@ -21,6 +21,8 @@ type browser struct {
 	ws     *websocket.Conn
 	id     string            // of the session
 	labels map[string]string // of the channels that were announced, by name
+
+	profile object // its bandwidth profile, if any
 }
 
 // object is a message in JSON.
@@ -41,12 +43,16 @@ func (b *browser) dial() {
 	for _, name := range b.join.Channels {
 		media[name] = object{"transports": []object{{"type": "data-channel"}}}
 	}
-	b.connect(object{
+	body := object{
 		"type": "connect", "version": 2, "name": b.join.Room, "token": b.join.Token, "format": "unified",
 		"ice_servers": "overrode", "publisher": object{"name": "browser", "sdk_version": "2", "user_agent": "test"},
 		"participant": b.participant(), "peer_connections": []object{connectionObject(pc)}, "media_signaling": media,
 		"subscribe": object{"revision": 1, "rules": []object{{"type": "include", "all": true}}},
-	})
+	}
+	if b.profile != nil {
+		body["bandwidth_profile"] = b.profile
+	}
+	b.connect(body)
 }
 
 func (b *browser) participant() object {

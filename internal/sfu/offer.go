@@ -39,6 +39,7 @@ func (p *peer) assignSection(s *subscription) {
 	sl.begin(s.pub.up)
 	p.subscribedDirty = true
 	p.starts = append(p.starts, s)
+	p.allotment.news = true
 }
 
 // addSection makes a section for one subscription.

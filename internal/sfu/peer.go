@@ -41,9 +41,10 @@ type peer struct {
 	roster        *roster
 	subs          []*subscription
 
-	channels channels
-	link     *link
-	releases []*dataSource // may be read once the room has heard of them
+	channels  channels
+	allotment allotment
+	link      *link
+	releases  []*dataSource // may be read once the room has heard of them
 
 	// What the next flush tells the client.
 	news               []signaling.RemoteParticipant
@@ -64,6 +65,7 @@ func newPeer(srv *Server, r *room, g *accesstoken.Grants) *peer {
 	p.away.Stop()
 	p.mute = time.AfterFunc(time.Hour, func() { p.post(p.mediaGone) })
 	p.mute.Stop()
+	p.newAllotment()
 	p.stay = time.AfterFunc(srv.cfg.MaxParticipantDuration, func() {
 		p.post(func() { p.finish(nil, signaling.DisconnectDuration, 0) })
 	})
@@ -80,6 +82,7 @@ func (p *peer) run() {
 	p.away.Stop()
 	p.mute.Stop()
 	p.stay.Stop()
+	p.allotment.timer.Stop()
 	for _, t := range p.tracks {
 		t.close()
 	}
@@ -136,6 +139,7 @@ func (p *peer) update(conn *rsp.ServerConn, u signaling.Update) {
 		p.finish(err, signaling.DisconnectProtocol, 0)
 		return
 	}
+	p.setProfile(u.BandwidthProfile)
 	p.channelMessages(u.Channels)
 }
 
@@ -166,6 +170,7 @@ func (p *peer) flush() {
 	if p.ended {
 		return
 	}
+	p.allotNews()
 	p.makeOffer()
 	var u signaling.Update
 	tell := len(p.news) > 0

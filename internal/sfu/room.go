@@ -51,6 +51,7 @@ type roster struct {
 	tick   int
 	offers []Offer
 	pubs   []*publication // of each offer
+	tracks []track        // likewise: what its publisher said last
 	owners []string       // SIDs of their publishers
 }
 
@@ -249,6 +250,7 @@ func (r *room) roster() *roster {
 				SID: t.sid, Name: t.name, Kind: t.kind, PublisherSID: m.sid, PublisherIdentity: m.identity,
 			})
 			s.pubs = append(s.pubs, t.publication)
+			s.tracks = append(s.tracks, *t)
 			s.owners = append(s.owners, m.sid)
 		}
 	}

@@ -109,6 +109,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
 	p.localRevision = -1
 	p.wantChannels(j)
+	p.setProfile(j.BandwidthProfile)
 	if err := p.apply(&j.Participant, j.PeerConnections, nil); err != nil {
 		return nil, p.abandon(err)
 	}
@@ -119,6 +120,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	}) {
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
 	}
+	p.allotNews()
 	p.conn = conn
 	p.channelsReady()
 	if !s.addPeer(p) {
@@ -190,6 +192,7 @@ func (p *peer) abandonTimers() {
 	p.away.Stop()
 	p.mute.Stop()
 	p.stay.Stop()
+	p.allotment.timer.Stop()
 	for _, t := range p.tracks {
 		t.close()
 	}
@@ -243,6 +246,8 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 	p.news = nil // what is there now says it all
 	p.roster = found.roster
 	p.reconcile()
+	p.setProfile(j.BandwidthProfile)
+	p.allotNews()
 	p.channelsReady()
 	p.listLink()
 	state := p.state(found.participants)

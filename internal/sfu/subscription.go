@@ -17,6 +17,7 @@ type subscription struct {
 	first uint16 // slots: the sequence number it begins with
 	slot  *slot
 	down  *dataDownlink
+	share // video: what it gets
 }
 
 // reconcile makes the subscriptions those that the rules ask for.
@@ -45,6 +46,7 @@ func (p *peer) reconcile() {
 			p.subscribedDirty = true
 		}
 	}
+	p.forgetWishes()
 	p.assign()
 }
 
@@ -79,6 +81,7 @@ func (p *peer) assignSlot(s *subscription) {
 	s.id, s.first = free.id, free.begin(s.pub.up)
 	p.subscribedDirty = true
 	p.starts = append(p.starts, s)
+	p.allotment.news = true
 }
 
 func (p *peer) assignChannel(s *subscription) {

@@ -22,6 +22,7 @@ type uplink struct {
 
 	key    atomic.Pointer[keyMark] // nil before the first key frame
 	latest atomic.Uint32           // sequence number
+	meter  meter
 
 	mu     sync.Mutex
 	inlet  *rtc.Inlet // nil until media is negotiated
@@ -48,6 +49,7 @@ func (u *uplink) forward(h *rtp.Header, payload []byte, codec *rtc.Codec, captur
 	now := time.Now()
 	if u.kind == media.Video {
 		u.note(h, payload, codec, now)
+		u.meter.count(len(payload), now)
 	}
 	for _, s := range *u.slots.Load() {
 		s.forward(u, h, payload, codec, now, captured)

@@ -1,0 +1,35 @@
+package sfu
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/sfu/allocation"
+)
+
+// meter measures what comes of a publication. One goroutine at a time counts,
+// anybody reads.
+type meter struct {
+	rate  atomic.Int64 // bits a second, of the last full second
+	since time.Time
+	bytes int
+}
+
+func (m *meter) count(n int, now time.Time) {
+	m.bytes += n
+	passed := now.Sub(m.since)
+	if passed < time.Second {
+		return
+	}
+	rate := int64(0)
+	if passed < 2*time.Second {
+		rate = int64(m.bytes) * 8 * int64(time.Second) / int64(passed)
+	}
+	m.rate.Store(rate)
+	m.since, m.bytes = now, 0
+}
+
+// measured returns what can be sent of a publication, the smallest first.
+func (u *uplink) measured() []allocation.Layer {
+	return []allocation.Layer{{Bitrate: int(u.meter.rate.Load())}}
+}
