@@ -181,6 +181,7 @@ func (s *serveFlags) media(host string) error {
 	switch {
 	case strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback()):
 		m.Loopback = len(m.IPs) == 0
+		m.SameMachine = m.Loopback
 	case ip != nil && !ip.IsUnspecified() && len(m.IPs) == 0:
 		m.IPs = []string{ip.String()}
 	}

@@ -88,7 +88,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		Listen: cfg.Listen,
 		SFU: sfu.Config{
 			AccountSID: key.AccountSID, Keys: map[string]accesstoken.Secret{key.SID: key.Secret},
-			Media: sfu.Media{Loopback: true}, Logger: cfg.Logger,
+			Media: sfu.Media{Loopback: true, SameMachine: true}, Logger: cfg.Logger,
 			Limits: sfu.Limits{HelloTimeout: joinTime, WriteTimeout: joinTime}, // machines may be slow
 		},
 	})

@@ -30,6 +30,9 @@ func (s *Server) listenMedia() error {
 		if err := s.listenUDP(); err != nil {
 			return err
 		}
+		if m.Loopback && m.SameMachine && m.Net == nil && len(m.IPs) == 0 {
+			s.listenSameMachine(m.Port)
+		}
 	}
 	switch len(s.muxes) {
 	case 0:

@@ -81,6 +81,10 @@ type Media struct {
 	PublicIPs []string
 	// Loopback listens on 127.0.0.1, and trusts loopback addresses.
 	Loopback bool
+	// SameMachine, with Loopback, also listens where this machine goes out
+	// from, for packets from this machine only: Firefox sends nothing over the
+	// loopback interface.
+	SameMachine bool
 	// AllowPrivate lets clients name addresses of private networks.
 	AllowPrivate bool
 	// KeyLog gets the keys of all media, for tests that show their packets.

@@ -13,14 +13,14 @@ import (
 	"github.com/parley-rtc/parley/media"
 )
 
-// withoutLoopback receives media where Firefox sends it from: not on the
+// likeServe receives media as parley serve does. Firefox sends none over the
 // loopback interface, unless it is told to in about:config.
-func withoutLoopback(cfg *sfu.Config) { cfg.Media = sfu.Media{} }
+func likeServe(cfg *sfu.Config) { cfg.Media = sfu.Media{Loopback: true, SameMachine: true} }
 
 // Debian's Firefox has no H.264 until it has downloaded a plugin, so that it is
 // shown VP8.
 func TestFirefoxPlaysARoom(t *testing.T) {
-	w := newWorld(t, withoutLoopback)
+	w := newWorld(t, likeServe)
 	data, err := parley.NewLocalDataTrack(&parley.DataTrackOptions{Name: "chat"})
 	require.NoError(t, err)
 	w.publish("alice", video(t, media.VP8, "camera"), audio(t, media.Opus, "microphone"), data)
