@@ -38,6 +38,18 @@ func LayerMid(mid string, layer int) string {
 	return virtualMark + strconv.Itoa(layer) + virtualMark + mid
 }
 
+// SplitMid is the inverse of LayerMid.
+func SplitMid(mid string) (first string, layer int) {
+	if rest, ok := strings.CutPrefix(mid, virtualMark); ok {
+		if number, first, ok := strings.Cut(rest, virtualMark); ok {
+			if layer, err := strconv.Atoi(number); err == nil {
+				return first, layer
+			}
+		}
+	}
+	return mid, 0
+}
+
 const virtualMark = "~"
 
 // layers rewrites the descriptions of one connection.
@@ -51,7 +63,6 @@ type virtualSection struct {
 }
 
 func (v virtualSection) mid() string { return LayerMid(v.of, v.layer) }
-
 
 // layered counts the sections that have virtual ones.
 func (l *layers) layered() (n int) {

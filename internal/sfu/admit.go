@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/sfu/admission"
@@ -112,56 +110,8 @@ func (l *link) admitSDP(sdp string) (admitted, *signaling.Error) {
 	}
 	sdp, dropped := admission.FilterSDPCandidates(sdp, l.peer.srv.policy.Allows, most)
 	l.peer.srv.metrics.dropped.Add(float64(dropped))
-	for i := range summary.Sections {
-		if sec := &summary.Sections[i]; sec.HasSimulcastSIM() {
-			sdp = keepLayer(sdp, sec)
-		}
-	}
 	return admitted{sdp: sdp, ufrag: summary.Ufrag}, nil
 }
-
-// keepLayer takes all simulcast layers but the first out of a section: pion
-// takes a group of them for Plan B and refuses the description.
-func keepLayer(sdp string, sec *admission.Section) string {
-	first := decimal(sec.SIM[0])
-	var keep []string // SSRCs as they stand in lines
-	keep = append(keep, first)
-	for line := range strings.Lines(sdp) {
-		if group, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "a=ssrc-group:FID "); ok {
-			if f := strings.Fields(group); len(f) == 2 && f[0] == first {
-				keep = append(keep, f[1])
-			}
-		}
-	}
-	gone := func(ssrc uint32) bool { return !slices.Contains(keep, decimal(ssrc)) }
-	var out strings.Builder
-	for line := range strings.Lines(sdp) {
-		if !describesLayer(strings.TrimRight(line, "\r\n"), sec, gone) {
-			out.WriteString(line)
-		}
-	}
-	return out.String()
-}
-
-// describesLayer reports whether the line is about an SSRC of the section that
-// is gone, or about the group of layers.
-func describesLayer(line string, sec *admission.Section, gone func(uint32) bool) bool {
-	if group, ok := strings.CutPrefix(line, "a=ssrc-group:"); ok {
-		f := strings.Fields(group)
-		if len(f) < 2 || !slices.ContainsFunc(sec.SSRCs, func(n uint32) bool { return decimal(n) == f[1] }) {
-			return false
-		}
-		return f[0] == "SIM" || f[1] != decimal(sec.SIM[0])
-	}
-	value, ok := strings.CutPrefix(line, "a=ssrc:")
-	if !ok {
-		return false
-	}
-	number, _, _ := strings.Cut(value, " ")
-	return slices.ContainsFunc(sec.SSRCs, func(n uint32) bool { return decimal(n) == number && gone(n) })
-}
-
-func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // takeICE takes the candidates of an ice section.
 func (l *link) takeICE(ice *signaling.ICE) {

@@ -17,7 +17,7 @@ const (
 	catchUpPackets = 256
 )
 
-// keyMark is where the last key frame of an uplink begins.
+// keyMark is where the last key frame of a layer begins.
 type keyMark struct {
 	ssrc  uint32
 	seq   uint16
@@ -27,43 +27,48 @@ type keyMark struct {
 }
 
 // note keeps track of the key frames of a video stream. Only the pump calls it.
-func (u *uplink) note(h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
-	if step := int16(h.SequenceNumber - uint16(u.latest.Load())); step > 0 || step < -maxStep {
-		u.latest.Store(uint32(h.SequenceNumber))
+func (l *layer) note(h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
+	if step := int16(h.SequenceNumber - uint16(l.latest.Load())); step > 0 || step < -maxStep {
+		l.latest.Store(uint32(h.SequenceNumber))
 	}
 	if !packet.Keyframe(codec.Codec, payload) {
 		return
 	}
-	if m := u.key.Load(); m != nil && m.ssrc == h.SSRC {
+	l.measure(codec, payload)
+	if m := l.key.Load(); m != nil && m.ssrc == h.SSRC {
 		step := int16(h.SequenceNumber - m.seq)
 		if m.time == h.Timestamp && step > 0 || step < 0 && step > -maxStep {
 			return // a later part of the same frame, or an older one that was repaired
 		}
 	}
-	u.key.Store(&keyMark{ssrc: h.SSRC, seq: h.SequenceNumber, time: h.Timestamp, codec: *codec, at: now})
+	l.key.Store(&keyMark{ssrc: h.SSRC, seq: h.SequenceNumber, time: h.Timestamp, codec: *codec, at: now})
 }
 
 // catchUp sends the slot, which has been attached, what there was since the
 // last key frame, and reports whether it began with that. Packets that arrive
 // meanwhile wait for it.
 func (u *uplink) catchUp(s *slot) bool {
-	m := u.key.Load()
+	l := s.aimed()
+	if l == nil || l.up != u {
+		return false
+	}
+	m := l.key.Load()
 	now := time.Now()
 	if m == nil || now.Sub(m.at) > catchUpAge {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := uint16(u.latest.Load()) - m.seq + 1
-	if s.from != u || s.started || n > catchUpPackets {
+	n := uint16(l.latest.Load()) - m.seq + 1
+	if s.from != u || s.started || s.target != l || n > catchUpPackets {
 		return false
 	}
 	buf := make([]byte, 1500)
 	for i := range n {
-		h, payload, ok := u.ring.Get(m.seq+i, buf)
+		h, payload, ok := l.ring.Get(m.seq+i, buf)
 		switch {
 		case ok && h.SSRC == m.ssrc:
-			s.write(u, &h, payload, &m.codec, now, u.captured(&h))
+			s.write(l, &h, payload, &m.codec, now, l.captured(&h))
 		case i == 0:
 			return false
 		}

@@ -28,6 +28,7 @@ type link struct {
 	sources  map[string]*source // by mid
 	inlets   map[string]*rtc.Inlet
 	wire     map[string]string      // mid to the id of the track, in the latest description
+	layers   map[string]int         // mid to the number of its simulcast layers, likewise
 	channels map[string]*dataSource // by label
 	slots    []*slot
 	turn     int  // counts the releases of slots
@@ -44,7 +45,7 @@ func (p *peer) newLink(id string) (*link, error) {
 	l := &link{
 		id: id, peer: p,
 		sources: map[string]*source{}, inlets: map[string]*rtc.Inlet{},
-		wire: map[string]string{}, channels: map[string]*dataSource{},
+		wire: map[string]string{}, layers: map[string]int{}, channels: map[string]*dataSource{},
 	}
 	if l.budget.PerGeneration = p.srv.cfg.Limits.Candidates; l.budget.PerGeneration < 0 {
 		l.budget.PerGeneration, l.budget.PerMessage = math.MaxInt, math.MaxInt
@@ -117,13 +118,14 @@ func (l *link) fill() error {
 // are recycled: only the latest description counts.
 func (l *link) readSections() {
 	clear(l.wire)
+	clear(l.layers)
 	for _, s := range l.pc.RemoteSections() {
 		if s.Track != "" && (s.Direction == "sendrecv" || s.Direction == "sendonly") {
-			l.wire[s.Mid] = s.Track
+			l.wire[s.Mid], l.layers[s.Mid] = s.Track, s.Layers
 		}
 	}
 	for mid, src := range l.sources {
-		if l.wire[mid] != src.id {
+		if first, layer := rtc.SplitMid(mid); l.wire[first] != src.id || layer >= l.layers[first] {
 			src.id = ""
 			src.to.Store(nil) // until the track that it carries now is published
 		}
@@ -142,14 +144,28 @@ func (l *link) carry(pub *publication) bool {
 	}
 	for mid, id := range l.wire {
 		if id == pub.id {
-			src := l.source(mid)
-			src.id = id
-			src.to.Store(pub.up)
-			pub.up.setInlet(l.inlets[mid])
+			l.carryLayers(pub, mid)
 			return true
 		}
 	}
 	return false
+}
+
+// carryLayers joins the layers of a publication to their sections.
+func (l *link) carryLayers(pub *publication, first string) {
+	n := max(l.layers[first], 1)
+	pub.up.grow(n)
+	for i, ly := range *pub.up.layers.Load() {
+		if i >= n {
+			ly.setInlet(nil)
+			continue
+		}
+		mid := rtc.LayerMid(first, i)
+		src := l.source(mid)
+		src.id = pub.id
+		src.to.Store(ly)
+		ly.setInlet(l.inlets[mid])
+	}
 }
 
 func (l *link) source(mid string) *source {
@@ -172,7 +188,9 @@ func (l *link) uncarry(pub *publication) {
 		return
 	}
 	for _, src := range l.sources {
-		src.to.CompareAndSwap(pub.up, nil)
+		if ly := src.to.Load(); ly != nil && ly.up == pub.up {
+			src.to.Store(nil)
+		}
 	}
 }
 
@@ -185,8 +203,8 @@ func (l *link) onInlet(in *rtc.Inlet) {
 	l.inlets[mid] = in
 	src := l.source(mid)
 	l.peer.srv.spawn(func() { src.pump(in) })
-	if u := src.to.Load(); u != nil {
-		u.setInlet(in)
+	if ly := src.to.Load(); ly != nil {
+		ly.setInlet(in)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley/internal/sfu/allocation"
+	"github.com/parley-rtc/parley/signaling"
 )
 
 // meter measures what comes of a publication. One goroutine at a time counts,
@@ -31,5 +32,17 @@ func (m *meter) count(n int, now time.Time) {
 
 // measured returns what can be sent of a publication, the smallest first.
 func (u *uplink) measured() []allocation.Layer {
-	return []allocation.Layer{{Bitrate: int(u.meter.rate.Load())}}
+	layers := *u.layers.Load()
+	sizes, _ := u.sizes()
+	flowing := u.flowing.Load()
+	list := make([]allocation.Layer, len(layers))
+	for i, l := range layers {
+		if len(layers) > 1 || l.size.Load() != 0 {
+			list[i].Dimensions = signaling.Dimensions{Width: sizes[i][0], Height: sizes[i][1]}
+		}
+		if flowing&l.bit() != 0 {
+			list[i].Bitrate = int(l.meter.rate.Load())
+		}
+	}
+	return list
 }

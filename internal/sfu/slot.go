@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/packet"
@@ -14,8 +15,8 @@ import (
 const maxStep = 2000
 
 // slot is one send section of a subscriber's connection. It carries one
-// publication after the other, in one stream of sequence numbers and
-// timestamps that goes on through all of them.
+// publication after the other, and one layer of it at a time, in one stream of
+// sequence numbers and timestamps that goes on through all of them.
 type slot struct {
 	kind media.Kind
 	out  *rtc.Outlet
@@ -26,22 +27,28 @@ type slot struct {
 	used  *subscription // nil: free
 	since int           // the turn in which it became free
 
+	hears atomic.Uint32 // a bit for each layer of which packets are looked at
+
 	mu       sync.Mutex
 	from     *uplink // what is forwarded; nil: nothing
 	paused   bool    // at present nothing of it
 	width    int     // in which size it is wanted, zero for the best
 	height   int
-	started  bool   // something of it was sent
-	first    uint16 // sequence number with which it began
-	next     uint16 // the one after the highest sent
-	seqOff   uint16 // outgoing minus incoming
-	timeOff  uint32
-	ssrc     uint32 // of the source
+	wish     int    // the layer that this asks for
+	target   *layer // what it will be, from its next key frame on
+	current  *layer // what was sent last
+	started  bool   // something of the target was sent
+	next     uint16 // sequence number after the highest sent
+	count    int64  // packets so far, gaps included
 	lastTime uint32
 	lastSent time.Time
-	clock    int
+	lastWhen time.Time  // it was captured, if that is known
+	marked   bool       // the last one ended its picture
+	held     bool       // a key frame of the target waits until a picture has ended
+	stretch  [4]stretch // the newest first
 	types    [128]uint8 // outgoing payload type by incoming; 0xff: not known
 	header   rtp.Header
+	scratch  []byte
 }
 
 const unknownType = 0xff
@@ -59,11 +66,13 @@ func (s *slot) setOutlet(out *rtc.Outlet) { s.out, s.to = out, out }
 func (s *slot) begin(u *uplink) (first uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from, s.started, s.first = u, false, s.next
+	s.from, s.current, s.started, s.held = u, nil, false, false
 	s.paused, s.width, s.height = false, 0, 0
+	s.stretch = [4]stretch{}
 	for i := range s.types {
 		s.types[i] = unknownType
 	}
+	s.choose()
 	return s.next
 }
 
@@ -71,132 +80,169 @@ func (s *slot) begin(u *uplink) (first uint16) {
 func (s *slot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.from = nil
-}
-
-// forward sends a packet of u, if that is still what the slot carries. Video
-// begins with a key frame: what comes before is of no use to anybody.
-func (s *slot) forward(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) {
-	s.mu.Lock()
-	if s.from != u || s.paused {
-		s.mu.Unlock()
-		return
-	}
-	waits := !s.started && s.kind == media.Video
-	if waits && !packet.Keyframe(codec.Codec, payload) {
-		s.mu.Unlock()
-		u.wantKeyframe()
-		return
-	}
-	began := s.write(u, h, payload, codec, now, captured)
-	s.mu.Unlock()
-	if began && waits {
-		u.gotKeyframe()
-	}
+	s.from, s.target, s.current = nil, nil, nil
+	s.hears.Store(0)
 }
 
 // prefer says in which size the subscriber shows the picture, in pixels; 0, 0
-// asks for the best. It holds until begin. A publication without layers has
-// only one size.
+// asks for the best. It holds until begin. Of a publication without layers
+// there is only one size.
 func (s *slot) prefer(width, height int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	u, wish := s.from, s.wish
 	s.width, s.height = width, height
+	s.mu.Unlock()
+	s.aim()
+	if u != nil && s.wished() != wish {
+		u.changed()
+	}
+}
+
+func (s *slot) wished() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wish
 }
 
 // pause stops the forwarding, or lets it go on; video goes on with a key frame.
 // The numbers of the packets have no gap. It holds until begin.
 func (s *slot) pause(paused bool) {
 	s.mu.Lock()
-	was := s.paused
+	was, u := s.paused, s.from
 	s.paused = paused
-	u := s.from
 	if was && !paused {
 		s.started = false
 	}
 	s.mu.Unlock()
-	if u != nil && was && !paused {
-		u.wantKeyframe()
+	if u == nil || was == paused {
+		return
+	}
+	u.changed()
+	if !paused {
+		s.keyframe()
 	}
 }
 
-// write reports whether this packet was the first of its publication. The lock
-// is held over the write to the socket: it keeps the outlet to one writer while
-// publications follow each other, and nobody else waits for it.
-func (s *slot) write(u *uplink, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) (began bool) {
-	if s.from != u || s.paused {
-		return false
+// wants returns the bit of the layer that the subscriber wants, if any.
+func (s *slot) wants() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.from == nil || s.paused {
+		return 0
 	}
-	pt := s.types[h.PayloadType&0x7f]
-	if pt == unknownType {
-		var ok bool
-		if pt, ok = s.to.PayloadType(*codec); !ok {
-			return false // not negotiated yet, or never
-		}
-		s.types[h.PayloadType&0x7f] = pt
-	}
-	if step := int16(h.SequenceNumber + s.seqOff - s.next); !s.started || h.SSRC != s.ssrc || step > maxStep || step < -maxStep {
-		s.anchor(h, codec.ClockRate(), now)
-	}
-	seq := h.SequenceNumber + s.seqOff
-	if int16(seq-s.first) < 0 {
-		return false // sent before the subscription began
-	}
-	s.header = rtp.Header{
-		Version: 2, Marker: h.Marker, PayloadType: pt,
-		SequenceNumber: seq, Timestamp: h.Timestamp + s.timeOff,
-	}
-	if s.to.Write(&s.header, payload, captured) != nil {
-		return false
-	}
-	began, s.started = !s.started, true
-	if int16(seq-s.next) >= 0 {
-		s.next, s.lastTime, s.lastSent = seq+1, s.header.Timestamp, now
-		if s.next-s.first > 2*maxStep {
-			s.first = s.next - 2*maxStep // keeps the comparison from wrapping around
+	return 1 << s.wish
+}
+
+// choose decides which layer is to be sent. The lock is held.
+func (s *slot) choose() {
+	layers := *s.from.layers.Load()
+	if len(layers) == 1 {
+		s.wish, s.target = 0, layers[0]
+	} else {
+		s.wish = s.from.fitting(s.width, s.height)
+		if target := layers[s.from.available(s.wish)]; target != s.target {
+			s.target, s.held = target, false
 		}
 	}
-	return began
+	if s.current == nil {
+		s.hears.Store(s.target.bit())
+	} else {
+		s.hears.Store(s.target.bit() | s.current.bit())
+	}
 }
 
-// anchor joins the packet to what the slot has sent before: the next sequence
-// number, and the media time that has passed.
-func (s *slot) anchor(h *rtp.Header, clock int, now time.Time) {
-	s.seqOff, s.ssrc, s.clock = s.next-h.SequenceNumber, h.SSRC, clock
-	s.first = s.next
-	media := s.lastTime
-	if !s.lastSent.IsZero() {
-		media += uint32(max(now.Sub(s.lastSent).Microseconds()*int64(clock)/1e6, 1))
+// aim chooses the layer again: sizes, wishes or what flows have changed.
+func (s *slot) aim() {
+	s.mu.Lock()
+	if s.from == nil {
+		s.mu.Unlock()
+		return
 	}
-	s.timeOff = media - h.Timestamp
+	s.choose()
+	target := s.target
+	waits := s.current != nil && target != s.current && !s.paused
+	s.mu.Unlock()
+	if waits {
+		target.wantKeyframe()
+	}
 }
 
-// history finds a packet that was sent, for retransmission.
-func (s *slot) history(seq uint16, buf []byte) (h rtp.Header, payload []byte, ok bool) {
+// aimed returns the layer that is to be sent, or nil.
+func (s *slot) aimed() *layer {
 	s.mu.Lock()
-	u, seqOff, timeOff, types := s.from, s.seqOff, s.timeOff, &s.types
-	ok = u != nil && s.started && int16(seq-s.first) >= 0 && int16(seq-s.next) < 0
-	s.mu.Unlock()
-	if !ok {
-		return h, nil, false
-	}
-	if h, payload, ok = u.ring.Get(seq-seqOff, buf); !ok {
-		return h, nil, false
-	}
+	defer s.mu.Unlock()
+	return s.target
+}
+
+// forward sends a packet of a layer, if that is what the slot carries. Video
+// begins with a key frame, and so does another layer: what comes before is of
+// no use to anybody.
+func (s *slot) forward(l *layer, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) {
 	s.mu.Lock()
-	pt := types[h.PayloadType&0x7f]
-	ok = pt != unknownType && s.from == u
+	if s.from != l.up || s.paused || l != s.target && (l != s.current || !s.started) {
+		s.mu.Unlock()
+		return
+	}
+	if l == s.current && s.started || s.kind != media.Video {
+		s.write(l, h, payload, codec, now, captured)
+		if s.held && s.marked {
+			l = s.target
+			s.release(l, now)
+		}
+		s.mu.Unlock()
+		return
+	}
+	switch key := packet.Keyframe(codec.Codec, payload); {
+	case !key && !s.held:
+		s.mu.Unlock()
+		l.wantKeyframe()
+		return
+	case s.started && !s.marked && now.Sub(s.lastSent) < holdTime:
+		s.held = true
+	case s.held:
+		s.release(l, now)
+	default:
+		s.write(l, h, payload, codec, now, captured)
+	}
+	began := s.started && s.current == l
 	s.mu.Unlock()
-	h.SequenceNumber, h.Timestamp, h.PayloadType = seq, h.Timestamp+timeOff, pt
-	return h, payload, ok
+	if began {
+		l.gotKeyframe()
+	}
+}
+
+// holdTime is how long the rest of a picture is waited for before another layer
+// begins.
+const holdTime = 50 * time.Millisecond
+
+// release sends what has come of the layer that waited for the end of a
+// picture, from its key frame on. The lock is held.
+func (s *slot) release(l *layer, now time.Time) {
+	s.held = false
+	m := l.key.Load()
+	if m == nil {
+		return
+	}
+	buf := make([]byte, 1500)
+	for i := range min(uint16(l.latest.Load())-m.seq+1, catchUpPackets) {
+		h, payload, ok := l.ring.Get(m.seq+i, buf)
+		if ok && h.SSRC == m.ssrc {
+			s.write(l, &h, payload, &m.codec, now, l.captured(&h))
+		} else if i == 0 {
+			return
+		}
+	}
 }
 
 // keyframe passes on the subscriber's wish for a key frame.
 func (s *slot) keyframe() {
 	s.mu.Lock()
-	u := s.from
+	l := s.target
+	if s.started && s.current != nil {
+		l = s.current
+	}
 	s.mu.Unlock()
-	if u != nil {
-		u.wantKeyframe()
+	if l != nil {
+		l.wantKeyframe()
 	}
 }

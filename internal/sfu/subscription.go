@@ -113,7 +113,7 @@ func (p *peer) start() {
 		if s.slot != nil {
 			s.pub.up.attach(s.slot)
 			if !s.pub.up.catchUp(s.slot) {
-				s.pub.up.wantKeyframe()
+				s.slot.keyframe()
 			}
 		}
 	}
