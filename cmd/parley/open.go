@@ -30,6 +30,7 @@ const (
 // openOptions are those of all sources.
 type openOptions struct {
 	loop, reopen bool
+	await        bool // what is not there yet, until it is
 	logger       *slog.Logger
 	names        map[string]bool // of tracks
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/parley-rtc/parley"
@@ -30,7 +31,8 @@ func newPublish() *cobra.Command {
 		Short: "Send cameras, microphones, screens, files and streams into a room",
 		Long: "Publishes what cameras, microphones, the screen, files, programs and streams give, each as a track, and\n" +
 			"prints once a second how each does. Subscribes to nothing. It ends with the room, after --duration, with\n" +
-			"the last source, or by Ctrl-C. The exit status is 0 only if media of each source really went out.\n\n" +
+			"the last source, or by Ctrl-C. The exit status is 0 only if media of each source really went out. A camera on\n" +
+			"the network that is off is waited for while the others go out.\n\n" +
 			"All flags for sources may be given several times. A name and a priority are for the source that they\n" +
 			"stand behind. Another setting that is given once is for all sources that know it; given several times, it\n" +
 			"is for the source that it stands behind, and before all sources for those without one. What is wrong with\n" +
@@ -113,10 +115,17 @@ type sending struct {
 	began  time.Time // when all were published
 	tracks []*sent
 	trip   time.Duration
+
+	opts     *openOptions
+	late     []*late
+	arrivals chan arrival
+	waits    sync.WaitGroup
+	cancels  []context.CancelFunc
 }
 
 // open begins all sources.
 func (c *sending) open(ctx context.Context, specs []*spec, opts *openOptions) error {
+	c.opts, c.arrivals = opts, make(chan arrival)
 	for _, s := range specs {
 		if err := s.check(); err != nil {
 			return err
@@ -129,7 +138,12 @@ func (c *sending) open(ctx context.Context, specs []*spec, opts *openOptions) er
 		case err != nil && ctx.Err() != nil:
 			return errors.New("interrupted while opening " + s.String())
 		case err != nil:
-			return err
+			why, ok := s.mayCome(err)
+			if !ok {
+				return err
+			}
+			c.await(ctx, s, opts, why)
+			continue
 		}
 		for _, o := range list {
 			c.tracks = append(c.tracks, &sent{opened: o})
@@ -143,6 +157,10 @@ func (c *sending) open(ctx context.Context, specs []*spec, opts *openOptions) er
 
 // stop ends all sources.
 func (c *sending) stop() {
+	for _, cancel := range c.cancels {
+		cancel()
+	}
+	c.waits.Wait()
 	for _, t := range c.tracks {
 		t.stop()
 	}
@@ -171,7 +189,7 @@ func (c *sending) run(ctx context.Context, bound func(context.Context) (context.
 			err = errors.Join(err, fmt.Errorf("%s: %w", t.spec, errNothingSent))
 		}
 	}
-	return err
+	return errors.Join(err, c.missing())
 }
 
 func (c *sending) publish(ctx context.Context, me *parley.LocalParticipant, t *sent) error {
@@ -194,8 +212,8 @@ func (c *sending) hold(ctx context.Context) error {
 	defer ticker.Stop()
 	events := c.room.LocalParticipant().Events()
 	states := c.room.Events()
-	running := len(c.tracks)
-	for running > 0 {
+	running, awaited := len(c.tracks), len(c.late)
+	for running+awaited > 0 {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -206,6 +224,12 @@ func (c *sending) hold(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			c.progress()
+		case a := <-c.arrivals:
+			tracks, err := c.arrived(ctx, a)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			running, awaited = running+tracks, awaited-1
 		case ev, ok := <-states:
 			if !ok {
 				states = nil

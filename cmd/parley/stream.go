@@ -82,7 +82,9 @@ func (s *spec) rtp(ctx context.Context, opts *openOptions) (begun, error) {
 // rtsp publishes what a camera on the network sends. It is asked for again for
 // as long as we run.
 func (s *spec) rtsp(ctx context.Context, opts *openOptions) (begun, error) {
-	return piped(pipe.RTSP(ctx, s.value, &pipe.RTSPOptions{Options: pipe.Options{FrameRate: s.fps, Logger: opts.logger}}))
+	return piped(pipe.RTSP(ctx, s.value, &pipe.RTSPOptions{
+		Options: pipe.Options{FrameRate: s.fps, Logger: opts.logger, Await: opts.await},
+	}))
 }
 
 func piped(p *pipe.Pipe, err error) (begun, error) {

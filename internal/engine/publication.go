@@ -43,7 +43,8 @@ type Publication struct {
 	packets *packet.Packetizer
 	clock   packet.Clock
 	buf     []packet.Payload
-	sent    int64 // samples
+	header  rtp.Header // of the last packet; one of its own would be garbage
+	sent    int64      // samples
 }
 
 // Publish takes a send section for the track: a free one of its codec, or a new
@@ -113,14 +114,15 @@ func (p *Publication) WriteSample(s media.Sample) error {
 		return err
 	}
 	p.buf = payloads
-	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: p.clock.RTP(s.Timestamp)}
+	h := &p.header
+	*h = rtp.Header{Version: 2, PayloadType: pt, Timestamp: p.clock.RTP(s.Timestamp)}
 	if len(payloads) > 1 {
 		p.link.outlet.Hold()
 		defer p.link.outlet.Release()
 	}
 	for _, payload := range payloads {
 		h.Marker = payload.Marker
-		if err := p.link.write(&h, payload.Data, s.Captured); err != nil {
+		if err := p.link.write(h, payload.Data, s.Captured); err != nil {
 			return err
 		}
 	}
@@ -140,11 +142,11 @@ func (p *Publication) WriteRTP(pkt *rtp.Packet) error {
 	if !ok {
 		return rtc.ErrNotNegotiated
 	}
-	h := rtp.Header{Version: 2, PayloadType: pt, Timestamp: pkt.Timestamp, Marker: pkt.Marker}
+	p.header = rtp.Header{Version: 2, PayloadType: pt, Timestamp: pkt.Timestamp, Marker: pkt.Marker}
 	if pkt.Marker {
 		p.sent++
 	}
-	return p.link.write(&h, pkt.Payload, time.Time{})
+	return p.link.write(&p.header, pkt.Payload, time.Time{})
 }
 
 func (u *uplink) write(h *rtp.Header, payload []byte, captured time.Time) error {

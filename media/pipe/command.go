@@ -20,9 +20,9 @@ const steady = 10 * time.Second
 // other args, and reads what it writes to its standard output. There is no
 // shell in between: to use one, make it the program.
 //
-// It returns once the first sample is there, within Options.StartTimeout, and
-// fails with an [*Error] that holds what the program said. ctx bounds that
-// wait only; the program runs until [Pipe.Close], or until all sources are
+// It returns once the first sample is there, within Options.StartTimeout unless
+// Options.Await is set, and fails with an [*Error] that holds what the program
+// said. ctx bounds that wait only; the program runs until [Pipe.Close], or until all sources are
 // closed. It runs in a process group of its own that is killed as a whole, and
 // on Linux it dies with this process.
 //
@@ -122,7 +122,26 @@ func (p *Pipe) supervise(args []string) error {
 	for {
 		start := time.Now()
 		err := p.attempt(args)
-		if p.closed() || p.o.Restarts == 0 || errors.Is(err, ErrCodec) || !p.began() || p.over() {
+		if p.closed() || errors.Is(err, ErrCodec) {
+			return err
+		}
+		if !p.began() {
+			if !p.o.Await || hopeless(err) {
+				return err
+			}
+			p.sources = nil // nobody has them yet
+			p.mu.Lock()
+			p.failure = err
+			p.mu.Unlock()
+			wait := vary(pause)
+			p.log.Warn("no media yet; the program is started again", "err", err, "in", wait.Round(time.Millisecond))
+			pause = min(2*pause, p.o.MaxBackoff)
+			if !p.pause(wait) {
+				return nil
+			}
+			continue
+		}
+		if p.o.Restarts == 0 || p.over() {
 			return err
 		}
 		if time.Since(start) >= steady {
@@ -137,20 +156,42 @@ func (p *Pipe) supervise(args []string) error {
 			return nil
 		}
 		failures++
-		wait := pause/2 + rand.N(pause/2+1)
+		wait := vary(pause)
 		p.log.Warn("the program ended and is started again", "err", err, "in", wait.Round(time.Millisecond))
 		pause = min(2*pause, p.o.MaxBackoff)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-p.closing:
-			t.Stop()
+		if !p.pause(wait) {
 			return nil
 		}
-		p.mu.Lock()
-		p.restarts++
-		p.mu.Unlock()
 	}
+}
+
+// hopeless reports whether the program will never do.
+func hopeless(err error) bool {
+	if errors.Is(err, ErrNotFound) {
+		return true
+	}
+	e := (*Error)(nil)
+	cut := errors.As(err, &e) && e.Exit != 0 // in the middle of a header
+	return errors.Is(err, ErrUnsupported) && !cut
+}
+
+// vary takes up to a half off, by chance.
+func vary(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// pause waits before the program is started again. It reports whether it still
+// is to be.
+func (p *Pipe) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.closing:
+		return false
+	}
+	p.mu.Lock()
+	p.restarts++
+	p.mu.Unlock()
+	return true
 }
 
 // attempt runs the program once and returns why it ended, nil for good order.

@@ -64,6 +64,14 @@ type Options struct {
 	// read in time throws it away. The default is one second.
 	MaxDelay time.Duration
 
+	// Await is for a program that may fail at first, such as one that reads a
+	// camera which is still off: it is started again, with the same pauses as
+	// later and without a bound of its own, until the first sample is there
+	// or the context ends. Each failure is in the log. What starting again
+	// cannot mend is an error at once: no such program, another codec, or
+	// contents that no track carries. StallTimeout is StartTimeout where it is
+	// zero.
+	Await bool
 	// StartTimeout bounds the wait for the first sample, ten seconds by
 	// default, and the silence before the first bytes after each restart.
 	// StallTimeout ends a program that wrote nothing for so long later; by
@@ -72,8 +80,8 @@ type Options struct {
 	StartTimeout, StallTimeout time.Duration
 	// Restarts is how often in a row the program is started again after it
 	// ended, whatever its exit status, and after it stalled; negative: for
-	// ever. The first start is not repeated. A program that ran for ten
-	// seconds counts from zero again.
+	// ever. The first start is repeated with Await only. A program that ran
+	// for ten seconds counts from zero again.
 	Restarts int
 	// Backoff is the pause before the first restart, a quarter of a second by
 	// default. It doubles up to MaxBackoff, 15 seconds by default, and is
@@ -120,6 +128,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	c.MaxDelay = or(c.MaxDelay, time.Second)
 	c.StartTimeout = or(c.StartTimeout, 10*time.Second)
+	if c.Await {
+		c.StallTimeout = or(c.StallTimeout, c.StartTimeout)
+	}
 	c.Backoff = or(c.Backoff, 250*time.Millisecond)
 	c.MaxBackoff = max(or(c.MaxBackoff, 15*time.Second), c.Backoff)
 	c.Grace = or(c.Grace, 2*time.Second)

@@ -44,6 +44,7 @@ type Pipe struct {
 	mu       sync.Mutex
 	err      error
 	restarts int
+	failure  error  // of the last start, while media is awaited
 	signal   func() // asks the process that runs now
 }
 
@@ -176,6 +177,10 @@ func (p *Pipe) start() {
 func (p *Pipe) await(ctx context.Context, timeout time.Duration) (*Pipe, error) {
 	t := time.NewTimer(timeout)
 	defer t.Stop()
+	late := t.C
+	if p.o.Await {
+		late = nil // each start has its own bound
+	}
 	var err error
 	select {
 	case <-p.opened:
@@ -190,8 +195,14 @@ func (p *Pipe) await(ctx context.Context, timeout time.Duration) (*Pipe, error) 
 			err = p.problem(ErrEmpty)
 		}
 	case <-ctx.Done():
-		err = fmt.Errorf("media/pipe: %s: %w", p.name, ctx.Err())
-	case <-t.C:
+		p.mu.Lock()
+		failure := p.failure
+		p.mu.Unlock()
+		if err = ctx.Err(); failure != nil {
+			err = fmt.Errorf("%w; the last attempt: %w", err, failure)
+		}
+		err = fmt.Errorf("media/pipe: %s: %w", p.name, err)
+	case <-late:
 		err = p.problem(fmt.Errorf("%w: none in %v", ErrStalled, timeout))
 	}
 	_ = p.Close() // always nil

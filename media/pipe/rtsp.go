@@ -46,7 +46,8 @@ const (
 // RTSP reads a network camera by ffmpeg, without decoding its video: address is
 // like "rtsp://user:password@camera/stream1". The camera's H.264 or H.265
 // reaches the room as it is; when the camera goes away it is asked for again and
-// again, and the tracks stay.
+// again, and the tracks stay. One that is not there at the start is an error,
+// unless Options.Await is set: then it is asked for until ctx ends.
 //
 // User and password are kept out of errors and logs, but they are in ffmpeg's
 // arguments, which everybody on this machine can list.
