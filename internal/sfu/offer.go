@@ -32,10 +32,13 @@ func (p *peer) assignSection(s *subscription) {
 			return // the connection has ended
 		}
 	}
-	if sl == nil {
-		return // there are too many; it waits
+	if sl == nil { // there are too many: it failed, until there is room
+		if s.err == nil {
+			s.err, p.subscribedDirty = signaling.NewError(signaling.CodeTrackCapacityReached), true
+		}
+		return
 	}
-	s.slot, sl.used, s.id = sl, s, sl.id
+	s.slot, sl.used, s.id, s.err = sl, s, sl.id, nil
 	sl.begin(s.pub.up)
 	p.subscribedDirty = true
 	p.starts = append(p.starts, s)
@@ -66,9 +69,10 @@ func (l *link) addSection(kind media.Kind, stream string) (*slot, error) {
 	return s, nil
 }
 
-// sections counts the sections that the next description has at least.
+// sections counts the sections that the next description has at most, before
+// one is added: one is for data, and some are counted in both directions.
 func (l *link) sections() int {
-	n := len(l.slots) + len(l.offers.freed) + len(l.offers.told) + len(l.wire)
+	n := 1 + len(l.slots) + len(l.offers.freed) + len(l.offers.told) + len(l.wire)
 	for _, list := range l.offers.free {
 		n += len(list)
 	}

@@ -2,6 +2,7 @@ package sfu_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,4 +148,31 @@ func TestTrap11CrossedOffersCostNothing(t *testing.T) {
 	sub := bob.subscription(cam)
 	read(t, bob.inlet(bob.midOf(sub.ID)), 20)
 	require.Less(t, len(bob.pc.RemoteSections()), 8, "sections are used again")
+}
+
+// What finds no section fails with a code, and is subscribed when another ends.
+func TestTooManySectionsFailASubscription(t *testing.T) {
+	w := newWorld(t, func(cfg *sfu.Config) { cfg.Limits.Sections = 3 }) // one is for data
+	bob := w.client("bob", "demo")
+	bob.join.Slots = false
+	bob.slot(media.Video)
+	require.NoError(t, bob.dial())
+	bob.connected()
+	for _, id := range []string{"one", "two"} {
+		alice := w.client("alice-"+id, "demo")
+		alice.publish(signaling.KindVideo, id)
+		require.NoError(t, alice.dial())
+		bob.subscription(alice.readyWith(id))
+	}
+	alice := w.client("alice", "demo")
+	alice.publish(signaling.KindVideo, "three")
+	require.NoError(t, alice.dial())
+	sid := alice.readyWith("three")
+	bob.until("failure", func() bool {
+		return slices.ContainsFunc(bob.subscribed, func(s signaling.Subscription) bool {
+			return s.SID == sid && s.ID == "" && s.Err != nil && s.Err.Code == signaling.CodeTrackCapacityReached
+		})
+	})
+	require.True(t, w.srv.Remove("demo", "alice-one"))
+	bob.subscription(sid)
 }

@@ -17,7 +17,8 @@ type subscription struct {
 	first uint16 // slots: the sequence number it begins with
 	slot  *slot
 	down  *dataDownlink
-	share // video: what it gets
+	share                  // video: what it gets
+	err   *signaling.Error // why it waits, where the client is told
 }
 
 // reconcile makes the subscriptions those that the rules ask for.
@@ -133,7 +134,7 @@ func (p *peer) drop(s *subscription) {
 		s.down.close()
 		s.down = nil
 	}
-	s.id = ""
+	s.id, s.err = "", nil
 }
 
 // subscribed is everything that the client receives. A client with slots is
@@ -141,10 +142,10 @@ func (p *peer) drop(s *subscription) {
 func (p *peer) subscribed() *signaling.Subscribed {
 	list := &signaling.Subscribed{Revision: p.subscribedRevision}
 	for _, s := range p.subs {
-		if s.id == "" && !(p.slotMode && s.pub.up != nil) {
+		if s.id == "" && s.err == nil && !(p.slotMode && s.pub.up != nil) {
 			continue
 		}
-		list.Tracks = append(list.Tracks, signaling.Subscription{SID: s.pub.sid, ID: s.id, From: s.first})
+		list.Tracks = append(list.Tracks, signaling.Subscription{SID: s.pub.sid, ID: s.id, From: s.first, Err: s.err})
 	}
 	return list
 }
