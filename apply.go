@@ -214,6 +214,7 @@ func (r *Room) drop(p *RemoteParticipant, reason DisconnectReason) {
 
 // unsubscribe ends the track of a publication, if it has one. mu is held.
 func (r *Room) unsubscribe(pub *RemoteTrackPublication) {
+	delete(r.loop.share.off, pub.sid)
 	t := pub.track
 	if t == nil {
 		return
@@ -399,6 +400,9 @@ func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription
 	if pub.track == nil {
 		pub.track = t
 		r.timeline.Append(TrackSubscribed{t, pub, pub.participant})
+		if r.loop.share.off[pub.sid] {
+			r.switchOff(pub.sid, true)
+		}
 		pub.settleSubscription(nil)
 	}
 }
@@ -480,13 +484,8 @@ func (r *Room) applyChannel(c signaling.Channel) {
 				r.timeline.Append(NetworkQualityLevelChanged{q.SID, min(max(q.Level, 0), 5)})
 			}
 		}
-	case "track_switch_off":
-		for _, sid := range m.On {
-			r.switchOff(sid, slices.Contains(m.Off, sid))
-		}
-		for _, sid := range m.Off {
-			r.switchOff(sid, true)
-		}
+	case channelTrackSwitchOff:
+		r.applySwitched(m.Off, m.On)
 	case "extension_transcriptions":
 		at, _ := time.Parse(time.RFC3339, m.Timestamp) // zero where it cannot be read
 		r.timeline.Append(Transcription{

@@ -32,6 +32,9 @@ type ConnectOptions struct {
 	// ManualSubscribe subscribes to nothing until SetSubscribed is called.
 	// Default: subscribe to every track.
 	ManualSubscribe bool
+	// BandwidthProfile says which video the server sends, and how large, where
+	// it cannot be all. Default: everything is sent.
+	BandwidthProfile *BandwidthProfile
 	// MaxAudioBitrate and MaxVideoBitrate bound what the source of each track
 	// encodes, in bits per second; zero: no bound. See SetParameters.
 	MaxAudioBitrate, MaxVideoBitrate int
@@ -109,6 +112,10 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	if opts.MaxAudioBitrate < 0 || opts.MaxVideoBitrate < 0 {
 		return nil, wrap("%w: negative bitrate", ErrOption)
 	}
+	if err := checkProfile(opts.BandwidthProfile); err != nil {
+		return nil, err
+	}
+	r.opts.BandwidthProfile = cloneProfile(opts.BandwidthProfile)
 	if r.opts.Transport == nil {
 		t, err := newTransport(r.opts.URL, opts.Logger)
 		if err != nil {
@@ -137,6 +144,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	l.timeout = defaultSessionTimeout
 	l.seen = map[string]int{}
 	l.revision = 1
+	l.share.profile = r.opts.BandwidthProfile
 	l.encoding = EncodingParameters{opts.MaxAudioBitrate, opts.MaxVideoBitrate}
 	l.subscribe = signaling.Subscribe{Revision: 1, Rules: []signaling.Rule{{Exclude: opts.ManualSubscribe, All: true}}}
 	if l.engine, err = r.newEngine(); err != nil {
@@ -254,10 +262,11 @@ func (r *Room) freshJoin() (signaling.Join, error) {
 	if err != nil {
 		return signaling.Join{}, err
 	}
-	l.dirty, l.subDirty = false, false
+	l.dirty, l.subDirty, l.share.profileDirty = false, false, false
 	return signaling.Join{
 		Token: r.token, Room: r.opts.Name, Participant: *r.localSection(), PeerConnections: pcs,
 		Subscribe: l.subscribe, OwnICEServers: len(r.opts.ICEServers) > 0, Slots: true, Agent: agent,
+		Channels: r.channels(), BandwidthProfile: l.share.profile,
 	}, nil
 }
 

@@ -266,7 +266,7 @@ var wanted = map[string]string{
 // else has one today.
 var absent = []string{
 	"The module: runPreflight", "The module: isSupported",
-	"Options of connect: bandwidthProfile", "Options of connect: dominantSpeaker", "Options of connect: networkQuality",
+	"Options of connect: dominantSpeaker", "Options of connect: networkQuality",
 	"Options of connect: insights",
 	"Options of connect: enableDscp", "Options of connect: receiveTranscriptions", "Options of connect: notifyWarnings",
 	"Options of connect: RTCPeerConnection", "Options of connect: MediaStream", "Options of connect: getUserMedia",
@@ -274,12 +274,8 @@ var absent = []string{
 	"Room: properties and methods: refreshInactiveMedia", "Room: properties and methods: toJSON",
 	"Participants: properties: networkQualityLevel", "Participants: properties: networkQualityStats",
 	"LocalParticipant: properties and methods: setNetworkQualityConfiguration",
-	"LocalParticipant: properties and methods: setBandwidthProfile",
 	"Tracks: properties and methods: processor", "Tracks: properties and methods: addProcessor",
 	"Tracks: properties and methods: removeProcessor", "Tracks: properties and methods: noiseCancellation",
-	"Tracks: properties and methods: priority", "Tracks: properties and methods: setPriority",
-	"Tracks: properties and methods: switchOn", "Tracks: properties and methods: switchOff",
-	"Tracks: properties and methods: setContentPreferences",
 	"Events of an OpenTok session: signal", "Events of an OpenTok session: muteForced",
 	"Calls of an OpenTok client: session.signal",
 }

@@ -22,6 +22,7 @@ type RemoteTrackPublication struct {
 	off      bool        // switched off by the server
 	gone     bool        // unpublished
 	failed   bool        // the failure of the subscription was told
+	asked    asked       // of the server, by the program
 
 	// Of the loop alone.
 	bound  signaling.Subscription // what track is bound to

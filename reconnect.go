@@ -93,6 +93,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		l.publishedRev, l.subscribedRev, l.recordingRev, l.warningsRev = 0, 0, 0, 0
 		clear(l.seen)
 		l.subs = nil
+		l.share.off = nil
 		l.re.rejoined = again
 		if state.Room.SessionTimeout > 0 {
 			l.timeout = state.Room.SessionTimeout
@@ -121,6 +122,9 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		l.re.rejoined = false
 		r.resubscribe() // tracks have new handles
 	}
+	r.mu.Lock()
+	r.askAgain()
+	r.mu.Unlock()
 	r.read(s, l.generation)
 	r.watchNetwork()
 	r.look()
@@ -384,10 +388,11 @@ func (r *Room) again() (signaling.Join, error) {
 		if err != nil {
 			return signaling.Join{}, err
 		}
-		l.dirty = false
+		l.dirty, l.share.profileDirty = false, false
 		return signaling.Join{
 			Token: r.token, Room: r.Name(), Resume: l.sessionID, Participant: *r.localSection(),
 			PeerConnections: pcs, Subscribe: l.subscribe, Slots: l.caps.Slots, Agent: agent,
+			Channels: r.channels(), BandwidthProfile: l.share.profile,
 		}, nil
 	}
 	if err := r.renewEngine(); err != nil {

@@ -340,6 +340,7 @@ type loopState struct {
 	encoding     EncodingParameters
 	subscribe    signaling.Subscribe
 	subDirty     bool
+	share        share
 
 	publishedRev, subscribedRev, recordingRev, warningsRev int
 	subs                                                   map[string]signaling.Subscription
@@ -349,7 +350,7 @@ type loopState struct {
 }
 
 func (l *loopState) stopTimers() {
-	for _, t := range []*time.Timer{l.re.deadline, l.re.restart, l.re.retry} {
+	for _, t := range []*time.Timer{l.re.deadline, l.re.restart, l.re.retry, l.share.timer} {
 		if t != nil {
 			t.Stop()
 		}
@@ -372,8 +373,13 @@ func (r *Room) flush() {
 		u.Subscribe = &s
 		l.subDirty = false
 	}
+	if l.share.profileDirty {
+		u.BandwidthProfile = cloneProfile(l.share.profile)
+		l.share.profileDirty = false
+	}
+	u.Channels = r.asks()
 	u.PeerConnections = l.engine.Flush()
-	if u.Participant == nil && u.Subscribe == nil && len(u.PeerConnections) == 0 {
+	if u.Participant == nil && u.Subscribe == nil && u.BandwidthProfile == nil && len(u.Channels)+len(u.PeerConnections) == 0 {
 		return
 	}
 	if err := l.session.Send(u); err != nil {

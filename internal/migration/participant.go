@@ -36,7 +36,7 @@ var localParticipant = Section{
 		{Name: "removeTracks", Go: []string{"LocalParticipant.RemoveTrack"}, Note: "one by one"},
 		{Name: "setParameters", Go: []string{"LocalParticipant.SetParameters", "EncodingParameters"}, Note: "reaches sources that are a `media.BitrateSetter`, at once"},
 		{Name: "setNetworkQualityConfiguration", Status: Later},
-		{Name: "setBandwidthProfile", Status: Not, Note: "it does nothing there either"},
+		{Name: "setBandwidthProfile", Go: []string{"LocalParticipant.SetBandwidthProfile"}, Note: "there it does nothing"},
 	},
 }
 
@@ -110,8 +110,8 @@ var remoteEvents = Section{
 		},
 		{Name: "trackEnabled", Args: []Arg{arg("publication", "TrackEnabled.Publication")}, Go: theirs, Types: []string{"TrackEnabled"}, Note: "version 1 passes the track: `TrackEnabled.Track`"},
 		{Name: "trackDisabled", Args: []Arg{arg("publication", "TrackDisabled.Publication")}, Go: theirs, Types: []string{"TrackDisabled"}, Note: "version 1 passes the track: `TrackDisabled.Track`"},
-		{Name: "trackSwitchedOff", Args: []Arg{arg("track", "TrackSwitchedOff.Track"), arg("publication", "TrackSwitchedOff.Publication")}, Go: theirs, Types: []string{"TrackSwitchedOff"}, Status: Quiet},
-		{Name: "trackSwitchedOn", Args: []Arg{arg("track", "TrackSwitchedOn.Track"), arg("publication", "TrackSwitchedOn.Publication")}, Go: theirs, Types: []string{"TrackSwitchedOn"}, Status: Quiet},
+		{Name: "trackSwitchedOff", Args: []Arg{arg("track", "TrackSwitchedOff.Track"), arg("publication", "TrackSwitchedOff.Publication")}, Go: theirs, Types: []string{"TrackSwitchedOff"}},
+		{Name: "trackSwitchedOn", Args: []Arg{arg("track", "TrackSwitchedOn.Track"), arg("publication", "TrackSwitchedOn.Publication")}, Go: theirs, Types: []string{"TrackSwitchedOn"}},
 		{
 			Name: "trackPublishPriorityChanged", Args: []Arg{arg("priority", "TrackPublishPriorityChanged.Priority"), arg("publication", "TrackPublishPriorityChanged.Publication")},
 			Go: theirs, Types: []string{"TrackPublishPriorityChanged"},

@@ -43,7 +43,10 @@ var options = Section{
 		},
 		{Name: "video", Go: []string{"ConnectOptions.Tracks"}, Note: "as `audio`"},
 		{Name: "automaticSubscription", Go: []string{"ConnectOptions.ManualSubscribe"}, Note: "the opposite: `automaticSubscription: false` is `ManualSubscribe: true`"},
-		{Name: "bandwidthProfile", Status: Later},
+		{
+			Name: "bandwidthProfile", Go: []string{"ConnectOptions.BandwidthProfile", "BandwidthProfile"},
+			Note: "its `video` part, flat; `clientTrackSwitchOffControl` and `contentPreferencesMode` are always `\"manual\"`, also beside `MaxTracks` and `RenderDimensions`",
+		},
 		{Name: "dominantSpeaker", Status: Later, Note: "`DominantSpeakerChanged` and `Room.DominantSpeaker` are there for it"},
 		{Name: "networkQuality", Status: Later, Note: "`NetworkQualityLevelChanged` is there for it"},
 		{
@@ -181,11 +184,11 @@ var roomEvents = Section{
 		},
 		{
 			Name: "trackSwitchedOff", Args: []Arg{arg("track", "TrackSwitchedOff.Track"), arg("publication", "TrackSwitchedOff.Publication"), arg("participant", "TrackSwitchedOff.Participant")},
-			Go: []string{"Room.TrackSwitchedOff()"}, Types: []string{"TrackSwitchedOff"}, Status: Quiet,
+			Go: []string{"Room.TrackSwitchedOff()"}, Types: []string{"TrackSwitchedOff"},
 		},
 		{
 			Name: "trackSwitchedOn", Args: []Arg{arg("track", "TrackSwitchedOn.Track"), arg("publication", "TrackSwitchedOn.Publication"), arg("participant", "TrackSwitchedOn.Participant")},
-			Go: []string{"Room.TrackSwitchedOn()"}, Types: []string{"TrackSwitchedOn"}, Status: Quiet,
+			Go: []string{"Room.TrackSwitchedOn()"}, Types: []string{"TrackSwitchedOn"},
 		},
 		{
 			Name: "trackPublishPriorityChanged",
