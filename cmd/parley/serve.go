@@ -31,7 +31,7 @@ var serveSettings = append([]string{
 	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max",
 	"allow-private", "origin", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
 	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
-	"max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
+	"recorded-elsewhere", "max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
 }, keySettings...)
 
 // serveFlags are the settings of the server.
@@ -51,7 +51,8 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the reference server",
 		Long: "Runs the reference server until it gets SIGTERM or Ctrl-C; then it tells its clients to come back later.\n" +
-			"Signaling is at /signaling, health at /healthz, figures for Prometheus at /metrics.\n" +
+			"Signaling is at /signaling, the API for rooms at /v1/Rooms, health at /healthz, figures for Prometheus at\n" +
+			"/metrics.\n" +
 			"Each setting can also be an environment variable (--api-key is PARLEY_API_KEY) or a line of the\n" +
 			"YAML file (api_key: …). A flag wins over the environment, and that over the file.\n" +
 			"Without keys it makes development keys and prints them.",
@@ -85,6 +86,8 @@ func newServe() *cobra.Command {
 	f.DurationVar(&c.SessionTimeout, "session-timeout", 30*time.Second, "how long a vanished client keeps its place")
 	f.DurationVar(&c.EmptyRoomTimeout, "empty-room-timeout", 5*time.Minute, "how long a created room may stay empty")
 	f.BoolVar(&s.front.NoPages, "no-pages", false, "leave out the page at /watch/, where a browser watches a room")
+	f.BoolVar(&s.front.Recorded, "recorded-elsewhere", false,
+		"accept recording rules, and tell participants that they are recorded: something else has to do it")
 	f.DurationVar(&s.retryAfter, "retry-after", time.Second, "when clients are to come back after a shutdown")
 	f.Float64Var(&c.Limits.JoinRate, "max-joins-per-second", 10, "joins of one address; -1: any")
 	f.IntVar(&c.Limits.Sockets, "max-sockets-per-ip", 100, "open connections of one address; -1: any")

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/rest"
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/internal/watch"
 )
@@ -36,6 +37,9 @@ type Config struct {
 	CertFile, KeyFile string
 	// NoPages leaves the page out at which a browser watches a room.
 	NoPages bool
+	// Recorded says that something else records the rooms as their recording
+	// rules have it. Without it nobody can set such rules.
+	Recorded bool
 }
 
 // Server is a running server. It owns the goroutine that accepts connections;
@@ -76,6 +80,10 @@ func Start(cfg Config) (*Server, error) {
 		_ = ln.Close() // nothing came through it
 		return nil, err
 	}
+	s.SFU.Handle("/v1/", rest.New(s.SFU, rest.Config{
+		AccountSID: cfg.SFU.AccountSID, Keys: cfg.SFU.Keys, Region: cfg.SFU.Region,
+		MaxParticipants: cfg.SFU.MaxParticipants, Recorded: cfg.Recorded, CheckOrigin: cfg.SFU.CheckOrigin,
+	}))
 	if !cfg.NoPages {
 		s.SFU.Handle("/watch/", watch.Handler())
 	}

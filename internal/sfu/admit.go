@@ -110,6 +110,10 @@ func (l *link) admitSDP(sdp string) (admitted, *signaling.Error) {
 	}
 	sdp, dropped := admission.FilterSDPCandidates(sdp, l.peer.srv.policy.Allows, most)
 	l.peer.srv.metrics.dropped.Add(float64(dropped))
+	sdp, fault := keepCodecs(sdp, l.peer.room.opts.VideoCodecs)
+	if fault != nil {
+		return admitted{}, fault
+	}
 	return admitted{sdp: sdp, ufrag: summary.Ufrag}, nil
 }
 

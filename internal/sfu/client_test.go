@@ -84,6 +84,7 @@ type client struct {
 	published    map[string]signaling.PublishedTrack // by id
 	subscribed   []signaling.Subscription
 	descriptions []signaling.Description
+	recordings   []signaling.Recording // every section, in order
 	inlets       map[string]*rtc.Inlet
 	channels     map[string]*webrtc.DataChannel
 	messages     map[string][]webrtc.DataChannelMessage
@@ -366,6 +367,9 @@ func (c *client) take(u signaling.Update) {
 		}
 		if u.Subscribed != nil {
 			c.subscribed = u.Subscribed.Tracks
+		}
+		if u.Recording != nil {
+			c.recordings = append(c.recordings, *u.Recording)
 		}
 	})
 }

@@ -126,7 +126,11 @@ func (s *Server) Participants(room string) []signaling.RemoteParticipant {
 	s.mu.Unlock()
 	var list []signaling.RemoteParticipant
 	if r != nil {
-		r.do(func() { list = r.others(nil) })
+		r.do(func() {
+			for _, m := range r.members {
+				list = append(list, m.remote())
+			}
+		})
 	}
 	return list
 }

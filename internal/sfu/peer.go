@@ -52,6 +52,8 @@ type peer struct {
 	publishedDirty     bool
 	subscribedRevision int
 	subscribedDirty    bool
+	recording          signaling.Recording
+	recordingDirty     bool
 	descriptions       []signaling.PeerConnection
 	starts             []*subscription // forward after the client was told
 }
@@ -66,7 +68,7 @@ func newPeer(srv *Server, r *room, g *accesstoken.Grants) *peer {
 	p.mute = time.AfterFunc(time.Hour, func() { p.post(p.mediaGone) })
 	p.mute.Stop()
 	p.newAllotment()
-	p.stay = time.AfterFunc(srv.cfg.MaxParticipantDuration, func() {
+	p.stay = time.AfterFunc(r.opts.MaxParticipantDuration, func() {
 		p.post(func() { p.finish(nil, signaling.DisconnectDuration, 0) })
 	})
 	return p
@@ -190,6 +192,11 @@ func (p *peer) flush() {
 		p.subscribedRevision++
 		u.Subscribed = p.subscribed()
 	}
+	if p.recordingDirty {
+		tell = true
+		told := p.recording
+		u.Recording = &told
+	}
 	if u.Channels = p.channels.messages; len(u.Channels) > 0 {
 		tell = true
 	}
@@ -206,6 +213,7 @@ func (p *peer) flush() {
 // clean forgets what was told, or is told in full.
 func (p *peer) clean() {
 	p.news, p.descriptions, p.publishedDirty, p.subscribedDirty = nil, nil, false, false
+	p.recordingDirty = false
 	p.channels.messages = nil
 }
 
@@ -213,19 +221,19 @@ func (p *peer) clean() {
 func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 	p.publishedRevision++
 	p.subscribedRevision++
-	cfg := &p.srv.cfg
+	cfg, recording := &p.srv.cfg, p.recording
 	return signaling.State{
 		Session: p.session,
 		Room: signaling.Room{
 			SID: p.room.sid, Name: p.room.name, SessionTimeout: cfg.SessionTimeout,
-			SignalingRegion: cfg.Region, MediaRegion: cfg.Region, MaxParticipants: p.room.capacity,
+			SignalingRegion: cfg.Region, MediaRegion: p.room.opts.MediaRegion, MaxParticipants: p.room.opts.MaxParticipants,
 		},
 		Participant:  signaling.Identity{SID: p.sid, Identity: p.identity},
 		Capabilities: signaling.Capabilities{Resume: true, Slots: p.slotMode, Subscribe: true, Channels: p.channelNames()},
 		ICEServers:   p.srv.iceServers(p.identity),
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),
-			Recording: &signaling.Recording{Revision: 1}, PeerConnections: p.descriptions,
+			Recording: &recording, PeerConnections: p.descriptions,
 			Channels: p.channelState(),
 		},
 	}
@@ -262,6 +270,9 @@ func (p *peer) finish(err *signaling.Error, reason signaling.DisconnectReason, r
 	}
 	p.ended = true
 	p.srv.forgetPeer(p)
+	for _, t := range p.tracks { // whoever hears that it is gone finds its places
+		t.uncount()
+	}
 	p.room.leave(p, reason)
 	if err != nil {
 		p.srv.metrics.refused(err.Code)

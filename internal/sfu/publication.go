@@ -1,6 +1,8 @@
 package sfu
 
 import (
+	"sync"
+
 	"github.com/parley-rtc/parley/internal/names"
 	"github.com/parley-rtc/parley/internal/sid"
 	"github.com/parley-rtc/parley/media"
@@ -15,6 +17,7 @@ type publication struct {
 	kind          signaling.Kind
 	up            *uplink     // audio and video
 	data          *dataUplink // data
+	uncount       func()      // gives its place in the room back
 }
 
 // track is a publication with what its publisher may change.
@@ -40,6 +43,7 @@ func newPublication(lt *signaling.LocalTrack, limits *Limits) *publication {
 }
 
 func (pub *publication) close() {
+	pub.uncount()
 	if pub.up != nil {
 		pub.up.close()
 	}
@@ -104,9 +108,9 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 		p.srv.metrics.refused(err.Code)
 		return
 	}
-	p.tracks = append(p.tracks, &track{
-		publication: newPublication(lt, &p.srv.cfg.Limits), enabled: lt.Enabled, priority: priority,
-	})
+	pub := newPublication(lt, &p.srv.cfg.Limits)
+	pub.uncount = sync.OnceFunc(p.room.uncountTrack)
+	p.tracks = append(p.tracks, &track{publication: pub, enabled: lt.Enabled, priority: priority})
 }
 
 // admitTrack decides whether the client may publish the track.
@@ -136,7 +140,16 @@ func (p *peer) admitTrack(lt *signaling.LocalTrack) *signaling.Error {
 	if len(p.tracks) >= p.srv.cfg.MaxTracks {
 		return signaling.NewError(signaling.CodeMaxTracksExceeded)
 	}
-	return p.srv.refusePublish(p.identity, *lt)
+	if lt.Kind == signaling.KindVideo && p.room.opts.AudioOnly {
+		return signaling.NewError(signaling.CodeTrackKindNotSupported)
+	}
+	if err := p.srv.refusePublish(p.identity, *lt); err != nil {
+		return err
+	}
+	if !p.room.countTrack() { // the last check: what is counted is published
+		return signaling.NewError(signaling.CodeMaxTracksExceeded)
+	}
+	return nil
 }
 
 // unpublish ends a publication on the publisher's side. Its subscribers let go

@@ -16,13 +16,19 @@ type room struct {
 	srv       *Server
 	sid, name string
 	adHoc     bool
-	capacity  int
+	opts      RoomOptions // never change
+	created   time.Time
+	published atomic.Int32 // tracks, where their number is bounded
 
 	members  []*member        // in the order of joining
 	over     bool             // it has ended; what is left in this turn finds nobody
 	reserved map[*peer]string // identities of those that are about to enter
 	tick     int              // counts what is told
 	idle     *time.Timer      // ends a room that nobody uses
+
+	rules          []signaling.Rule // what is to be recorded
+	recording      signaling.Recording
+	updated, ended time.Time
 }
 
 // member is a participant as its room knows it. The room's goroutine owns it.
@@ -33,6 +39,7 @@ type member struct {
 	state         signaling.ParticipantState
 	reason        signaling.DisconnectReason
 	tracks        []track
+	shown         bool // the others know of it
 }
 
 func (m *member) remote() signaling.RemoteParticipant {
@@ -59,17 +66,19 @@ type roster struct {
 type news struct {
 	participants []signaling.RemoteParticipant
 	roster       *roster
+	recording    signaling.Recording // for one that comes, or is back
 }
 
-func newRoom(srv *Server, name string, adHoc bool, capacity int) *room {
+func newRoom(srv *Server, o RoomOptions, adHoc bool) *room {
 	r := &room{
-		actor: newActor(), srv: srv, sid: sid.New(sid.Room), name: name, adHoc: adHoc, capacity: capacity,
-		reserved: map[*peer]string{},
+		actor: newActor(), srv: srv, sid: sid.New(sid.Room), name: o.Name, adHoc: adHoc, opts: o, created: time.Now(),
+		reserved: map[*peer]string{}, rules: o.Recording, recording: signaling.Recording{Revision: 1},
 	}
 	if r.name == "" {
 		r.name = r.sid
 	}
-	r.idle = time.AfterFunc(srv.cfg.EmptyRoomTimeout, func() { r.post(r.endIfUnused) })
+	r.updated = r.created
+	r.idle = time.AfterFunc(o.UnusedTimeout, func() { r.post(r.endIfUnused) })
 	return r
 }
 
@@ -89,7 +98,7 @@ func (r *room) reserve(p *peer) (err *signaling.Error) {
 			return
 		}
 		// Whoever comes for an identity that is here already takes its place.
-		if r.occupied(p.identity) >= r.capacity {
+		if r.occupied(p.identity) >= r.opts.MaxParticipants {
 			err = signaling.NewError(signaling.CodeMaxParticipantsExceeded)
 			return
 		}
@@ -102,7 +111,7 @@ func (r *room) reserve(p *peer) (err *signaling.Error) {
 
 // occupied counts the places that identities other than this one have.
 func (r *room) occupied(identity string) int {
-	taken := make(map[string]bool, r.capacity)
+	taken := make(map[string]bool, r.opts.MaxParticipants)
 	for _, m := range r.members {
 		taken[m.identity] = true
 	}
@@ -142,7 +151,8 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 			state: signaling.StateConnected, tracks: tracks,
 		}
 		r.members = append(r.members, m)
-		ready(news{participants: r.others(p), roster: r.roster()})
+		r.indicateRecording()
+		ready(news{participants: r.others(p), roster: r.roster(), recording: r.recording})
 		r.tell(m)
 	})
 	return ok
@@ -204,7 +214,7 @@ func (r *room) resume(p *peer) (others news, ok bool) {
 			return
 		}
 		r.change(p, signaling.StateConnected)
-		others = news{participants: r.others(p), roster: r.roster()}
+		others = news{participants: r.others(p), roster: r.roster(), recording: r.recording}
 	})
 	return others, ok
 }
@@ -230,12 +240,13 @@ func (r *room) remove(p *peer, reason signaling.DisconnectReason) {
 // tell announces the change of one member to all others.
 func (r *room) tell(m *member) {
 	r.tick++
-	n := news{participants: []signaling.RemoteParticipant{m.remote()}, roster: r.roster()}
+	n := news{participants: r.shownNow(m), roster: r.roster()}
 	for _, other := range r.members {
 		if p := other.peer; p != m.peer {
 			p.post(func() { p.hear(n) })
 		}
 	}
+	r.indicateRecording()
 }
 
 func (r *room) roster() *roster {
@@ -260,11 +271,27 @@ func (r *room) roster() *roster {
 func (r *room) others(p *peer) []signaling.RemoteParticipant {
 	list := []signaling.RemoteParticipant{}
 	for _, m := range r.members {
-		if m.peer != p {
+		if m.peer != p && m.shown {
 			list = append(list, m.remote())
 		}
 	}
 	return list
+}
+
+// shownNow is what the others are told of the member. In a large room they know
+// only those that publish: one that no longer does has left, as far as they
+// know.
+func (r *room) shownNow(m *member) []signaling.RemoteParticipant {
+	known := m.shown
+	m.shown = m.state != signaling.StateDisconnected && (!r.opts.Large || len(m.tracks) > 0)
+	if !known && !m.shown {
+		return nil
+	}
+	told := m.remote()
+	if !m.shown {
+		told.State = signaling.StateDisconnected
+	}
+	return []signaling.RemoteParticipant{told}
 }
 
 func (r *room) member(p *peer) *member {
@@ -285,7 +312,7 @@ func (r *room) endIfEmpty() {
 	if r.adHoc {
 		r.end()
 	} else {
-		r.idle.Reset(r.srv.cfg.EmptyRoomTimeout)
+		r.idle.Reset(r.opts.EmptyTimeout)
 	}
 }
 
@@ -296,7 +323,8 @@ func (r *room) endIfUnused() {
 }
 
 func (r *room) end() {
-	r.over = true
+	r.over, r.ended = true, time.Now()
+	r.updated = r.ended
 	r.srv.forgetRoom(r)
 	r.stop()
 }

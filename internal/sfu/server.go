@@ -125,6 +125,8 @@ type Server struct {
 	mu       sync.Mutex
 	rooms    map[string]*room // by name and by SID
 	count    int
+	ended    map[string]RoomStatus // the last that were completed, by SID
+	order    []string              // of their completion
 	sessions map[string]*peer
 	closing  bool
 	retry    time.Duration
@@ -139,7 +141,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, verifier: verifier, pages: http.NewServeMux(),
-		rooms: map[string]*room{}, sessions: map[string]*peer{},
+		rooms: map[string]*room{}, ended: map[string]RoomStatus{}, sessions: map[string]*peer{},
 	}
 	s.gate, s.policy = newGate(&s.cfg.Limits), s.addressPolicy()
 	if err := s.listenMedia(); err != nil {
@@ -245,24 +247,6 @@ func (s *Server) goingDown() *signaling.Error {
 	return err
 }
 
-// CreateRoom makes a room that stays until it is completed, or unused for the
-// EmptyRoomTimeout. A capacity of 0 is the server's.
-func (s *Server) CreateRoom(name string, capacity int) (roomSID string, err error) {
-	if capacity == 0 {
-		capacity = s.cfg.MaxParticipants
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lookup(name) != nil {
-		return "", signaling.NewError(signaling.CodeRoomExists)
-	}
-	r, refusal := s.addRoom(name, false, capacity)
-	if refusal != nil {
-		return "", refusal
-	}
-	return r.sid, nil
-}
-
 func (s *Server) lookup(nameOrSID string) *room {
 	if nameOrSID == "" {
 		return nil
@@ -271,14 +255,15 @@ func (s *Server) lookup(nameOrSID string) *room {
 }
 
 // addRoom is called with the lock held.
-func (s *Server) addRoom(name string, adHoc bool, capacity int) (*room, *signaling.Error) {
+func (s *Server) addRoom(o RoomOptions, adHoc bool) (*room, *signaling.Error) {
 	switch {
 	case s.closing:
 		return nil, signaling.NewError(signaling.CodeRoomCreateFailed)
 	case s.count >= s.cfg.MaxRooms:
 		return nil, signaling.Errorf(signaling.CodeRoomCreateFailed, "there are too many rooms")
 	}
-	r := newRoom(s, name, adHoc, capacity)
+	o.setDefaults(&s.cfg)
+	r := newRoom(s, o, adHoc)
 	s.rooms[r.sid], s.rooms[r.name] = r, r
 	s.count++
 	s.wg.Go(r.run)
@@ -292,6 +277,7 @@ func (s *Server) forgetRoom(r *room) {
 		delete(s.rooms, r.sid)
 		delete(s.rooms, r.name)
 		s.count--
+		s.remember(r.info())
 	}
 }
 

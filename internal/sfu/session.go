@@ -121,7 +121,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
 	}
 	p.allotNews()
-	p.conn = conn
+	p.conn, p.recording = conn, found.recording
 	p.channelsReady()
 	if !s.addPeer(p) {
 		p.room.leave(p, signaling.DisconnectShutdown)
@@ -176,7 +176,7 @@ func (s *Server) findRoom(g *accesstoken.Grants, asked string) (*room, *signalin
 	case s.cfg.DisableAdHocRooms, sid.Valid(asked, sid.Room):
 		return nil, signaling.NewError(signaling.CodeRoomNotFound)
 	}
-	return s.addRoom(asked, true, s.cfg.MaxParticipants)
+	return s.addRoom(RoomOptions{Name: asked}, true)
 }
 
 // abandon gives up a peer that never entered its room.
@@ -244,7 +244,7 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 		return err
 	}
 	p.news = nil // what is there now says it all
-	p.roster = found.roster
+	p.roster, p.recording = found.roster, found.recording
 	p.reconcile()
 	p.setProfile(j.BandwidthProfile)
 	p.allotNews()

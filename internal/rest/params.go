@@ -1,0 +1,249 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/media"
+	"github.com/parley-rtc/parley/signaling"
+)
+
+// Limits of rooms, by number of participants.
+const (
+	ordinaryRoom = 50 // more make a room large
+	smallRoom    = 4
+	goRoom       = 2
+	largeTracks  = 16 // published at a time in a large room
+)
+
+// Limits of times.
+const (
+	minRoomTimeout, maxRoomTimeout = 1, 60 // minutes
+	minStay, maxStay               = 600, 24 * 3600
+)
+
+// maxRules is how many recording rules there may be.
+const maxRules = 20
+
+// notServed are the parameters of the hosted service that this server knows
+// and cannot honor. One that is not known at all is ignored, as there.
+var notServed = []string{
+	"StatusCallback", "TranscribeParticipantsOnConnect", "TranscriptionsConfiguration",
+}
+
+// region is the form of the names of places.
+var region = regexp.MustCompile(`^[a-z]{2}[0-9]$`)
+
+// form reads parameters and keeps the first mistake.
+type form struct {
+	url.Values
+	err error
+}
+
+func (f *form) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// flag reads true or false.
+func (f *form) flag(name string) bool {
+	switch strings.ToLower(f.Get(name)) {
+	case "true":
+		return true
+	case "", "false":
+	default:
+		f.fail(invalidf("%s has to be true or false", name))
+	}
+	return false
+}
+
+// number reads a number within bounds; 0: it is not given.
+func (f *form) number(name string, least, most int, code signaling.Code) int {
+	if !f.Has(name) {
+		return 0
+	}
+	n, err := strconv.Atoi(f.Get(name))
+	if err != nil || n < least || n > most {
+		f.fail(signaling.Errorf(code, "%s has to be a number from %d to %d", name, least, most))
+		return 0
+	}
+	return n
+}
+
+// roomOptions reads the parameters of a new room.
+func (h *Handler) roomOptions(values url.Values) (sfu.RoomOptions, error) {
+	f := &form{Values: values}
+	for _, name := range notServed {
+		if v := f.Get(name); v != "" && v != "false" {
+			f.fail(signaling.Errorf(signaling.CodeRoomParametersIncompatible, "this server does not serve %s", name))
+		}
+	}
+	f.flag("EnableTurn") // deprecated: it is always on
+	o := sfu.RoomOptions{Name: f.Get("UniqueName"), AudioOnly: f.flag("AudioOnly"), Large: f.flag("LargeRoom")}
+	if f.Has("UniqueName") && o.Name == "" {
+		f.fail(signaling.NewError(signaling.CodeRoomNameInvalid))
+	}
+	if m := f.Get("StatusCallbackMethod"); m != "" && m != http.MethodPost && m != http.MethodGet {
+		f.fail(signaling.NewError(signaling.CodeStatusCallbackMethodInvalid))
+	}
+	h.size(f, &o)
+	o.VideoCodecs = f.codecs()
+	o.MediaRegion = h.region(f)
+	o.EmptyTimeout = time.Minute * time.Duration(
+		f.number("EmptyRoomTimeout", minRoomTimeout, maxRoomTimeout, signaling.CodeTimeoutOutOfRange))
+	o.UnusedTimeout = time.Minute * time.Duration(
+		f.number("UnusedRoomTimeout", minRoomTimeout, maxRoomTimeout, signaling.CodeTimeoutOutOfRange))
+	o.MaxParticipantDuration = time.Second * time.Duration(
+		f.number("MaxParticipantDuration", minStay, maxStay, signaling.CodeTimeoutOutOfRange))
+	if f.flag("RecordParticipantsOnConnect") {
+		o.Recording = []signaling.Rule{{All: true}}
+	}
+	if text := f.Get("RecordingRules"); text != "" {
+		var err error
+		if o.Recording, err = readRules(text); err != nil {
+			f.fail(err)
+		}
+	}
+	if o.Recording != nil && !h.cfg.Recorded {
+		f.fail(errNotRecorded)
+	}
+	return o, f.err
+}
+
+var errNotRecorded = signaling.Errorf(signaling.CodeRoomParametersIncompatible, "this server does not record")
+
+// size reads the type and how many participants a room of it may have.
+func (h *Handler) size(f *form, o *sfu.RoomOptions) {
+	o.Type = f.Get("Type")
+	most, usual := h.cfg.MaxParticipants, min(ordinaryRoom, h.cfg.MaxParticipants)
+	switch o.Type {
+	case "", "group":
+	case "group-small":
+		most, usual = min(smallRoom, most), min(smallRoom, most)
+	case "go":
+		most, usual = min(goRoom, most), min(goRoom, most)
+	default:
+		f.fail(signaling.NewError(signaling.CodeRoomTypeInvalid))
+	}
+	if o.MaxParticipants = f.number("MaxParticipants", 1, most, signaling.CodeMaxParticipantsOutOfRange); o.MaxParticipants == 0 {
+		o.MaxParticipants = usual
+	}
+	if o.MaxParticipants > ordinaryRoom {
+		o.Large = true
+	}
+	if o.Large {
+		o.MaxTracks = largeTracks
+	}
+}
+
+// codecs reads the allowed video codecs; nil: all.
+func (f *form) codecs() (list []media.Codec) {
+	if !f.Has("VideoCodecs") {
+		return nil
+	}
+	for name := range strings.SplitSeq(f.Get("VideoCodecs"), ",") {
+		c, ok := media.ParseCodec(strings.TrimSpace(name))
+		if !ok || c.Kind() != media.Video || strings.Contains(name, "/") {
+			f.fail(invalidf("VideoCodecs has to be a list of VP8 and H264"))
+			return nil
+		}
+		if !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// region reads where the room is to be: there is one place only.
+func (h *Handler) region(f *form) string {
+	name := f.Get("MediaRegion")
+	switch {
+	case name == "", name == "gll", name == h.cfg.Region:
+		return h.cfg.Region
+	case region.MatchString(name):
+		f.fail(signaling.NewError(signaling.CodeMediaRegionUnavailable))
+	default:
+		f.fail(signaling.NewError(signaling.CodeMediaRegionInvalid))
+	}
+	return ""
+}
+
+// codeRecordingRules is that of recording rules that make no sense.
+const codeRecordingRules = 53120
+
+// ruleJSON is a recording rule in requests and answers. Some clients write the
+// truth as a text.
+type ruleJSON struct {
+	Type      string `json:"type"`
+	All       any    `json:"all,omitempty"`
+	Kind      string `json:"kind,omitempty"`
+	Publisher string `json:"publisher,omitempty"`
+	Track     string `json:"track,omitempty"`
+}
+
+// readRules reads a list of recording rules.
+func readRules(text string) ([]signaling.Rule, error) {
+	refuse := func(format string, args ...any) ([]signaling.Rule, error) {
+		return nil, signaling.Errorf(codeRecordingRules, format, args...)
+	}
+	var list []ruleJSON
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return refuse("Rules is not a list of rules")
+	}
+	if len(list) == 0 || len(list) > maxRules {
+		return refuse("there have to be 1 to %d rules", maxRules)
+	}
+	var rules []signaling.Rule
+	for i, j := range list {
+		rule := signaling.Rule{Kind: signaling.Kind(j.Kind), Publisher: j.Publisher, Track: j.Track}
+		switch j.Type {
+		case "include":
+		case "exclude":
+			rule.Exclude = true
+		default:
+			return refuse("rule %d neither includes nor excludes", i)
+		}
+		switch j.All {
+		case nil:
+		case true, "true":
+			rule.All = true
+		default:
+			return refuse("rule %d: all can only be true", i)
+		}
+		filtered := rule.Kind != "" || rule.Publisher != "" || rule.Track != ""
+		if rule.All == filtered {
+			return refuse("rule %d needs either all or a filter", i)
+		}
+		if rule.Kind != "" && rule.Kind != signaling.KindAudio && rule.Kind != signaling.KindVideo {
+			return refuse("rule %d: only audio and video are recorded", i)
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+func rulesJSON(rules []signaling.Rule) []ruleJSON {
+	list := []ruleJSON{}
+	for _, r := range rules {
+		j := ruleJSON{Type: "include", Kind: string(r.Kind), Publisher: r.Publisher, Track: r.Track}
+		if r.Exclude {
+			j.Type = "exclude"
+		}
+		if r.All {
+			j.All = true
+		}
+		list = append(list, j)
+	}
+	if len(list) == 0 { // nothing is chosen
+		list = append(list, ruleJSON{Type: "exclude", All: true})
+	}
+	return list
+}
