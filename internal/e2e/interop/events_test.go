@@ -22,16 +22,8 @@ var pending = map[string]string{
 	"Room.dominantSpeakerChanged":                  "asked for by TestDominantSpeaker only",
 	"LocalParticipant.networkQualityLevelChanged":  "needs the channel network_quality",
 	"RemoteParticipant.networkQualityLevelChanged": "needs the channel network_quality",
-	"Room.trackSwitchedOff":                        "needs the channel track_switch_off",
-	"Room.trackSwitchedOn":                         "needs the channel track_switch_off",
-	"RemoteParticipant.trackSwitchedOff":           "needs the channel track_switch_off",
-	"RemoteParticipant.trackSwitchedOn":            "needs the channel track_switch_off",
-	"RemoteTrackPublication.trackSwitchedOff":      "needs the channel track_switch_off",
-	"RemoteTrackPublication.trackSwitchedOn":       "needs the channel track_switch_off",
 	"RemoteAudioTrack.switchedOff":                 "audio is never switched off",
 	"RemoteAudioTrack.switchedOn":                  "audio is never switched off",
-	"RemoteVideoTrack.switchedOff":                 "needs the channel track_switch_off",
-	"RemoteVideoTrack.switchedOn":                  "needs the channel track_switch_off",
 	"RemoteDataTrack.switchedOff":                  "data is never switched off",
 	"RemoteDataTrack.switchedOn":                   "data is never switched off",
 	"Room.recordingStarted":                        "needs recording on the server",
@@ -71,7 +63,7 @@ func TestEveryEvent(t *testing.T) {
 
 func everyEvent(t *testing.T, join func(*world, *page) publisher) {
 	w := newWorld(t, func(c *sfu.Config) { c.Limits.Sections = 8 })
-	p := w.join("browser", nil)
+	p := w.join("browser", profile(options{"clientTrackSwitchOffControl": "manual"}))
 	p.localEvents()
 	require.Equal(t, 1, w.srv.Cut("browser"))
 	p.waits("Room", "reconnected", "")
@@ -88,6 +80,10 @@ func everyEvent(t *testing.T, join func(*world, *page) publisher) {
 		p.waits("RemoteTrackPublication", "trackEnabled", name)
 		pub.setPriority(name)
 		p.waits("RemoteTrackPublication", "publishPriorityChanged", name)
+	}
+	for _, do := range []string{"Off", "On"} {
+		p.run(`lab.track("publisher", "video").switch` + do + "()")
+		p.waits("RemoteVideoTrack", "switched"+do, "video")
 	}
 	pub.publish(parley.KindData, "data")
 	p.told("publisher", "data")
