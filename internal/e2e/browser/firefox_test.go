@@ -49,5 +49,15 @@ func TestFirefoxPlaysARoom(t *testing.T) {
 	b.do(nil, "size", map[string]any{"width": 400, "height": 800})
 	b.wait(`document.documentElement.scrollWidth <= 400`)
 	b.picture("firefox-room-narrow", "")
+
+	// The socket is lost, media goes on, and news come over the next one.
+	b.text(note)
+	before := b.number(frames("alice"))
+	w.net.cut()
+	b.wait(`said.some((s) => s.includes("reconnecting")) && ` + connected)
+	b.rises(frames("alice"), 25)
+	require.Greater(t, b.number(frames("alice")), before, "the media connection was replaced")
+	w.publish("bob", video(t, media.VP8, "camera"))
+	b.wait(shows("bob"))
 	b.quiet()
 }

@@ -46,9 +46,14 @@ const note = `window.said = []; new MutationObserver(() => said.push(document.ge
 // and moves.
 func requireMoving(t *testing.T, b *tab, name, identity string) {
 	t.Helper()
-	picture := tile(identity) + " video"
+	requireVideo(t, b, name, tile(identity)+" video", frames(identity))
+}
+
+// requireVideo does so with a video element; count is the number of its frames.
+func requireVideo(t *testing.T, b *tab, name, picture, count string) {
+	t.Helper()
 	first := b.picture(name+"-1", picture)
-	b.rises(frames(identity), 10)
+	b.rises(count, 10)
 	second := b.picture(name+"-2", picture)
 	for _, img := range []struct {
 		lit    float64
