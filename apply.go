@@ -23,6 +23,7 @@ func (r *Room) apply(u signaling.Update) {
 	}
 	r.mu.Lock()
 	r.applyParticipants(u.Participants, u.Full)
+	r.applySpeaker(u.Channels)
 	if s := u.Recording; s != nil && s.Revision > l.recordingRev {
 		l.recordingRev = s.Revision
 		r.applyRecording(s.Active)
@@ -206,10 +207,6 @@ func (r *Room) drop(p *RemoteParticipant, reason DisconnectReason) {
 	r.remotes = slices.DeleteFunc(slices.Clone(r.remotes), func(o *RemoteParticipant) bool { return o == p })
 	r.timeline.Append(ParticipantDisconnected{p, reason})
 	p.finish()
-	if r.speaker == p {
-		r.speaker = nil
-		r.timeline.Append(DominantSpeakerChanged{})
-	}
 }
 
 // unsubscribe ends the track of a publication, if it has one. mu is held.
@@ -444,7 +441,6 @@ func (r *Room) resubscribe() {
 // applyChannel takes a media-signaling message.
 func (r *Room) applyChannel(c signaling.Channel) {
 	var m struct {
-		Type        string   `json:"type"`
 		Participant string   `json:"participant"`
 		Off         []string `json:"off"`
 		On          []string `json:"on"`
@@ -468,12 +464,6 @@ func (r *Room) applyChannel(c signaling.Channel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch c.Name {
-	case "active_speaker":
-		p := r.bySID(m.Participant)
-		if p != r.speaker {
-			r.speaker = p
-			r.timeline.Append(DominantSpeakerChanged{p})
-		}
 	case "network_quality":
 		var level int
 		if json.Unmarshal(m.Local, &level) == nil {

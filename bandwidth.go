@@ -215,6 +215,9 @@ func (r *Room) channels() []string {
 	if r.opts.BandwidthProfile != nil {
 		list = append(list, channelTrackPriority, channelTrackSwitchOff, channelRenderHints)
 	}
+	if r.opts.DominantSpeaker {
+		list = append(list, channelSpeaker)
+	}
 	return list
 }
 

@@ -35,6 +35,9 @@ type ConnectOptions struct {
 	// BandwidthProfile says which video the server sends, and how large, where
 	// it cannot be all. Default: everything is sent.
 	BandwidthProfile *BandwidthProfile
+	// DominantSpeaker has the server tell who speaks: see
+	// Room.DominantSpeaker and the event DominantSpeakerChanged.
+	DominantSpeaker bool
 	// MaxAudioBitrate and MaxVideoBitrate bound what the source of each track
 	// encodes, in bits per second; zero: no bound. See SetParameters.
 	MaxAudioBitrate, MaxVideoBitrate int

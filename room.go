@@ -112,7 +112,13 @@ func (r *Room) IsRecording() bool {
 	return r.recording
 }
 
-// DominantSpeaker returns who speaks loudest, or nil.
+// DominantSpeaker returns whose voice matters most at present, or nil: when
+// nobody speaks, when it is the program's own participant, and always without
+// ConnectOptions.DominantSpeaker. The server decides: with parley's, who has
+// spoken for two tenths of a second is the speaker until another one is louder
+// or goes on alone, for half a second, or nobody has spoken for two. Only
+// enabled tracks whose packets tell how loud they are count: those of browsers,
+// and those whose samples have a media.Sample.Level.
 func (r *Room) DominantSpeaker() *RemoteParticipant {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

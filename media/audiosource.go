@@ -152,12 +152,14 @@ func (s *AudioSource) hear(ctx context.Context) error {
 }
 
 func (s *AudioSource) encode(f *AudioFrame) (Sample, error) {
+	level := f.Level()
 	sample, err := s.enc.Encode(f)
 	if err != nil {
 		return Sample{}, fmt.Errorf("media: encode: %w", err)
 	}
 	sample.Codec, sample.Keyframe, sample.Lost = s.enc.Codec(), true, 0
 	sample.Timestamp, sample.Captured, sample.Duration = f.Timestamp, f.Captured, s.cut.length
+	sample.Level = level
 	return sample, nil
 }
 

@@ -345,3 +345,31 @@ type quiet struct {
 func (e *quiet) Encode(*media.AudioFrame) (media.Sample, error) {
 	return media.Sample{Data: e.data}, nil
 }
+
+func TestC86SamplesTellHowLoudTheyAre(t *testing.T) {
+	level := func(amplitude int16, wave func(i int) int16) int {
+		f := &media.AudioFrame{Rate: 48000, Channels: 1}
+		for i := range 4800 {
+			f.Samples = append(f.Samples, wave(i)*amplitude)
+		}
+		return f.Level()
+	}
+	square := func(i int) int16 { return int16(i/24%2)*2 - 1 }
+	require.Equal(t, -1, level(32767, square), "zero is for what is not known")
+	require.Equal(t, -20, level(3277, square))
+	require.Equal(t, -90, level(1, square))
+	require.Equal(t, -127, level(0, square), "silence")
+	require.Zero(t, (&media.AudioFrame{Rate: 48000, Channels: 1}).Level())
+	sine := func(i int) int16 { return int16(math.Round(1000 * math.Sin(float64(i)*math.Pi/24))) }
+	require.Equal(t, -13, level(10, sine), "of a sine wave with 10 000 of 32 767")
+
+	loud, quiet := media.AudioFrame{Rate: 48000, Channels: 1}, media.AudioFrame{Rate: 48000, Channels: 1}
+	for i := range 960 {
+		loud.Samples = append(loud.Samples, 3277*square(i))
+		quiet.Samples = append(quiet.Samples, 0)
+	}
+	samples := listen(t, media.NewAudioSource(newMicrophone(loud, quiet), &pcm{}, nil))
+	require.Len(t, samples, 2)
+	require.Equal(t, -20, samples[0].Level)
+	require.Equal(t, -127, samples[1].Level)
+}

@@ -108,6 +108,13 @@ type Sample struct {
 	// sender's reports (RFC 3550, section 6.4.1), a moment after they began.
 	Captured time.Time
 
+	// Level is how loud a sample of sound is, in dB of the loudest possible
+	// (RFC 6464), from -127, which is silence, to -1; zero when unknown.
+	// [AudioSource] sets it, and [AudioFrame.Level] tells it to who encodes
+	// sound otherwise. Servers find out by it who speaks: the publisher of a
+	// track without levels is never the dominant speaker.
+	Level int
+
 	// Lost counts the RTP packets missed just before this sample. It is zero
 	// in samples that go out.
 	Lost int

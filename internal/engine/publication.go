@@ -44,7 +44,8 @@ type Publication struct {
 	clock   packet.Clock
 	buf     []packet.Payload
 	header  rtp.Header // of the last packet; one of its own would be garbage
-	sent    int64      // samples
+	level   rtc.Level
+	sent    int64 // samples
 }
 
 // Publish takes a send section for the track: a free one of its codec, or a new
@@ -120,6 +121,7 @@ func (p *Publication) WriteSample(s media.Sample) error {
 		p.link.outlet.Hold()
 		defer p.link.outlet.Release()
 	}
+	p.level.Put(h, p.link.outlet, s.Level)
 	for _, payload := range payloads {
 		h.Marker = payload.Marker
 		if err := p.link.write(h, payload.Data, s.Captured); err != nil {

@@ -47,7 +47,7 @@ var options = Section{
 			Name: "bandwidthProfile", Go: []string{"ConnectOptions.BandwidthProfile", "BandwidthProfile"},
 			Note: "its `video` part, flat; `clientTrackSwitchOffControl` and `contentPreferencesMode` are always `\"manual\"`, also beside `MaxTracks` and `RenderDimensions`",
 		},
-		{Name: "dominantSpeaker", Status: Later, Note: "`DominantSpeakerChanged` and `Room.DominantSpeaker` are there for it"},
+		{Name: "dominantSpeaker", Go: []string{"ConnectOptions.DominantSpeaker"}},
 		{Name: "networkQuality", Status: Later, Note: "`NetworkQualityLevelChanged` is there for it"},
 		{
 			Name: "preferredAudioCodecs", Go: []string{"TrackOptions.Codec", "media.Source"},
@@ -100,7 +100,7 @@ var room = Section{
 			Name: "participants", Go: []string{"Room.Participants()", "Room.Participant"},
 			Note: "a copy, in order of arrival; events begin with those who are there, so a program need not walk it first. It still answers after the end",
 		},
-		{Name: "dominantSpeaker", Go: []string{"Room.DominantSpeaker()"}, Status: Quiet},
+		{Name: "dominantSpeaker", Go: []string{"Room.DominantSpeaker()"}, Note: "with `ConnectOptions.DominantSpeaker`"},
 		{Name: "isRecording", Go: []string{"Room.IsRecording()"}, Note: "as the server tells; the bundled one does not yet"},
 		{Name: "mediaRegion", Go: []string{"Room.MediaRegion()"}, Note: `"" instead of null`},
 		{Name: "disconnect", Go: []string{"Room.Disconnect()"}, Note: "returns within a second, may be called from anywhere and again"},
@@ -138,8 +138,8 @@ var roomEvents = Section{
 		{Name: "participantReconnected", Args: []Arg{arg("participant", "ParticipantReconnected.Participant")}, Go: []string{"Room.ParticipantReconnected()"}, Types: []string{"ParticipantReconnected"}},
 		{
 			Name: "dominantSpeakerChanged", Args: []Arg{arg("participant", "DominantSpeakerChanged.Participant")},
-			Go: []string{"Room.DominantSpeakerChanged()"}, Types: []string{"DominantSpeakerChanged"}, Status: Quiet,
-			Note: "nil instead of null; only the newest waits",
+			Go: []string{"Room.DominantSpeakerChanged()"}, Types: []string{"DominantSpeakerChanged"},
+			Note: "with `ConnectOptions.DominantSpeaker`; nil instead of null; only the newest waits",
 		},
 		{Name: "recordingStarted", Go: []string{"Room.RecordingStarted()"}, Types: []string{"RecordingStarted"}, Note: "as the server tells; the bundled one does not yet"},
 		{Name: "recordingStopped", Go: []string{"Room.RecordingStopped()"}, Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does not yet"},

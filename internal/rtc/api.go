@@ -94,6 +94,9 @@ func New(cfg Config) (*API, error) {
 	if err := registerCodecs(media); err != nil {
 		return nil, err
 	}
+	if err := registerLevel(media); err != nil {
+		return nil, err
+	}
 	registry := &interceptor.Registry{}
 	if cfg.Feedback {
 		if err := webrtc.ConfigureTWCCSender(media, registry); err != nil {

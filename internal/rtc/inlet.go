@@ -23,6 +23,7 @@ type Inlet struct {
 	track    *webrtc.TrackRemote
 	receiver *webrtc.RTPReceiver
 	ssrc     uint32
+	level    uint8 // id of the header extension, zero for none
 	codec    atomic.Pointer[Codec]
 	pt       int // payload type of codec, -1 before the first; used by Read only
 
@@ -54,6 +55,7 @@ func newInlet(p *Peer, mid string, track *webrtc.TrackRemote, receiver *webrtc.R
 	return &Inlet{
 		peer: p, mid: mid, kind: kindOf(track.Kind()), track: track, receiver: receiver,
 		ssrc: uint32(track.SSRC()), pt: -1,
+		level: levelID(kindOf(track.Kind()), receiver.GetParameters().HeaderExtensions),
 	}
 }
 

@@ -51,6 +51,7 @@ type Outlet struct {
 type binding struct {
 	*formats
 	ssrc, rtxSSRC uint32
+	level         uint8 // id of the header extension, zero for none
 	clock         [128]uint32
 	writer        webrtc.TrackLocalWriter
 }
@@ -327,6 +328,7 @@ func (t outletTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParamete
 		formats: newFormats(params),
 		ssrc:    uint32(ctx.SSRC()),
 		rtxSSRC: uint32(ctx.SSRCRetransmission()),
+		level:   levelID(t.kind, ctx.HeaderExtensions()),
 		writer:  ctx.WriteStream(),
 	}
 	if len(b.codec) == 0 {

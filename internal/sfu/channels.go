@@ -26,7 +26,9 @@ type channelKind struct {
 }
 
 // channelKinds are the channels that this server serves.
-var channelKinds []channelKind
+var channelKinds = []channelKind{
+	{name: speakerChannel, ready: (*peer).tellSpeaker},
+}
 
 // What a client may send over its channels, and what may wait for it.
 const (
@@ -45,11 +47,19 @@ type channel struct {
 	open  bool
 }
 
+// lateMessage waits on a data channel until the news of its turn are told, so
+// that who hears of a participant that left does not hear of its silence first.
+type lateMessage struct {
+	dc   *webrtc.DataChannel
+	text string
+}
+
 // channels is all that a peer has of them.
 type channels struct {
 	inSignaling bool
 	list        []*channel
 	messages    []signaling.Channel // wait for the next flush
+	late        []lateMessage       // on data channels, after that
 	incoming    *rate.Limiter       // used on any goroutine
 }
 
@@ -125,11 +135,21 @@ func (p *peer) say(name string, message any) {
 		if p.conn != nil { // one that is away is told where things stand when it is back
 			p.channels.messages = append(p.channels.messages, signaling.Channel{Name: name, Payload: data})
 		}
-	case c.dc.BufferedAmount() > channelBacklog:
-		p.tooSlow()
 	default:
-		_ = c.dc.SendText(string(data)) // its only error is that the channel has ended
+		p.channels.late = append(p.channels.late, lateMessage{c.dc, string(data)})
 	}
+}
+
+// sayLate sends what waited for the news.
+func (p *peer) sayLate() {
+	for _, m := range p.channels.late {
+		if m.dc.BufferedAmount() > channelBacklog {
+			p.tooSlow()
+			break
+		}
+		_ = m.dc.SendText(m.text) // its only error is that the channel has ended
+	}
+	p.channels.late = nil
 }
 
 // openChannels opens the data channels of a new media connection and announces

@@ -207,6 +207,7 @@ func (p *peer) flush() {
 			_ = p.conn.Send(signaling.Update{PeerConnections: descriptions[i : i+1]})
 		}
 	}
+	p.sayLate()
 	p.start()
 }
 

@@ -29,6 +29,7 @@ type room struct {
 	rules          []signaling.Rule // what is to be recorded
 	recording      signaling.Recording
 	updated, ended time.Time
+	speakers speakers
 }
 
 // member is a participant as its room knows it. The room's goroutine owns it.
@@ -40,6 +41,8 @@ type member struct {
 	reason        signaling.DisconnectReason
 	tracks        []track
 	shown         bool // the others know of it
+	curious       bool // its peer wants to know who speaks
+	loud          int  // see speakers
 }
 
 func (m *member) remote() signaling.RemoteParticipant {
@@ -67,6 +70,7 @@ type news struct {
 	participants []signaling.RemoteParticipant
 	roster       *roster
 	recording    signaling.Recording // for one that comes, or is back
+	speaker      string // told by a room only to who comes or comes back
 }
 
 func newRoom(srv *Server, o RoomOptions, adHoc bool) *room {
@@ -87,6 +91,9 @@ func (r *room) run() {
 	defer r.idle.Stop()
 	for r.turn() {
 		<-r.poke
+	}
+	if t := r.speakers.timer; t != nil {
+		t.Stop()
 	}
 }
 
@@ -148,12 +155,13 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 		delete(r.reserved, p)
 		m := &member{
 			peer: p, sid: p.sid, identity: p.identity, revision: 1,
-			state: signaling.StateConnected, tracks: tracks,
+			state: signaling.StateConnected, tracks: tracks, curious: p.has(speakerChannel) || p.allotment.profile != nil,
 		}
 		r.members = append(r.members, m)
 		r.indicateRecording()
-		ready(news{participants: r.others(p), roster: r.roster(), recording: r.recording})
+		ready(news{participants: r.others(p), roster: r.roster(), recording: r.recording, speaker: r.speakers.current})
 		r.tell(m)
+		r.hearken()
 	})
 	return ok
 }
@@ -214,7 +222,7 @@ func (r *room) resume(p *peer) (others news, ok bool) {
 			return
 		}
 		r.change(p, signaling.StateConnected)
-		others = news{participants: r.others(p), roster: r.roster(), recording: r.recording}
+		others = news{participants: r.others(p), roster: r.roster(), recording: r.recording, speaker: r.speakers.current}
 	})
 	return others, ok
 }
@@ -234,6 +242,7 @@ func (r *room) remove(p *peer, reason signaling.DisconnectReason) {
 	m.state, m.reason = signaling.StateDisconnected, reason
 	m.revision++
 	r.tell(m)
+	r.speakerLeft(m)
 	r.endIfEmpty()
 }
 

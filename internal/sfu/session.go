@@ -116,6 +116,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	var found news
 	if !p.room.enter(p, p.trackList(), func(n news) {
 		found, p.roster = n, n.roster
+		p.setSpeaker(n.speaker)
 		p.reconcile()
 	}) {
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
@@ -245,6 +246,7 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 	}
 	p.news = nil // what is there now says it all
 	p.roster, p.recording = found.roster, found.recording
+	p.setSpeaker(found.speaker)
 	p.reconcile()
 	p.setProfile(j.BandwidthProfile)
 	p.allotNews()

@@ -30,6 +30,7 @@ func (s *source) pump(in *rtc.Inlet) {
 			codec, pt = in.Codec(), int(h.PayloadType)
 		}
 		if l := s.to.Load(); l != nil {
+			l.up.loud.hear(in.Level(&h))
 			l.forward(&h, payload, &codec, in.Captured(h.Timestamp, time.Time{}))
 		}
 	}
