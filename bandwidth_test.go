@@ -9,6 +9,7 @@ import (
 	"github.com/parley-rtc/parley"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/synth"
+	"github.com/parley-rtc/parley/signaling"
 	"github.com/stretchr/testify/require"
 )
 
@@ -207,6 +208,40 @@ func TestBandwidthLimitHoldsForMeasuredBitrates(t *testing.T) {
 			s.isOn()
 		}
 	})
+}
+
+func TestSwitchOffModesDifferInTime(t *testing.T) {
+	for mode, c := range map[signaling.SwitchOffMode]struct{ least, most time.Duration }{
+		parley.SwitchOffPredicted: {0, time.Second},
+		parley.SwitchOffDetected:  {2 * time.Second, 4 * time.Second},
+		parley.SwitchOffDisabled:  {},
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			inLab(t, 90, func(l *lab) {
+				alice := l.join("alice")
+				alice.film("low", parley.PriorityLow)
+				alice.film("high", parley.PriorityHigh)
+				carol := l.joinWith("carol", profiled(parley.BandwidthProfile{}))
+				low, high := carol.screen("low"), carol.screen("high")
+				low.isOn()
+				high.isOn()
+				time.Sleep(5 * time.Second)
+				mark, at := carol.log.mark(), time.Now()
+				require.NoError(t, carol.room.LocalParticipant().SetBandwidthProfile(parley.BandwidthProfile{MaxBitrate: 1000, SwitchOff: mode}))
+				if c.most == 0 {
+					time.Sleep(10 * time.Second)
+					require.Empty(t, carol.log.since(mark))
+					return
+				}
+				off, when := await[parley.TrackSwitchedOff](carol, mark)
+				require.Equal(t, "low", off.Track.Name())
+				require.GreaterOrEqual(t, when.Sub(at), c.least)
+				require.LessOrEqual(t, when.Sub(at), c.most)
+				low.isOff()
+				high.isOn()
+			})
+		})
+	}
 }
 
 func TestSwitchingOffByHand(t *testing.T) {

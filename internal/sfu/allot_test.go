@@ -142,3 +142,38 @@ func TestBrowsersAreToldWhatIsOff(t *testing.T) {
 	require.NoError(t, priority.SendText(`{"type":"track_priority","track":"`+sids[1]+`","subscribe":"high"}`))
 	require.Equal(t, `{"type":"track_switch_off","off":["`+sids[0]+`"],"on":["`+sids[1]+`"]}`, b.said("track_switch_off", 2)[1])
 }
+
+func TestEstimateOfTheDownlinkBoundsIt(t *testing.T) {
+	w := newWorld(t)
+	_, low := w.publisher("low", signaling.PriorityLow, "a")
+	_, high := w.publisher("high", signaling.PriorityHigh, "b")
+	bob := w.wishful(&signaling.BandwidthProfile{})
+	bob.slot(media.Video)
+	bob.slot(media.Video)
+	require.NoError(t, bob.dial())
+	bob.connected()
+	read(t, bob.inlet(bob.subscription(low[0]).ID), 10)
+	read(t, bob.inlet(bob.subscription(high[0]).ID), 10)
+	w.srv.Estimate("bob", 1000) // bits per second, of almost twenty times as many each
+	bob.isOff(low[0])
+	w.srv.Estimate("bob", 1_000_000)
+	bob.isOff()
+}
+
+func TestSpeakersGoFirst(t *testing.T) {
+	w := newWorld(t)
+	_, first := w.publisher("first", signaling.PriorityStandard, "a")
+	second, other := w.publisher("second", signaling.PriorityStandard, "b")
+	bob := w.wishful(&signaling.BandwidthProfile{MaxTracks: 1})
+	bob.slot(media.Video)
+	bob.slot(media.Video)
+	require.NoError(t, bob.dial())
+	bob.isOff(other...)
+	w.srv.Speaker("bob", second.initial.Participant.SID)
+	bob.isOff(first...)
+	w.srv.Speaker("bob", "")
+	bob.say("render_hints", `{"type":"render_hints","subscriber":{"id":1,"hints":[{"track":"`+other[0]+`","enabled":false}]}}`)
+	bob.isOff(other...)
+	bob.say("render_hints", `{"type":"render_hints","subscriber":{"id":2,"hints":[{"track":"`+other[0]+`","enabled":true}]}}`)
+	bob.isOff(first...)
+}

@@ -18,3 +18,17 @@ func init() {
 		},
 	})
 }
+
+// Estimate says how much the downlink of a participant takes.
+func (s *Server) Estimate(identity string, bitrate int) {
+	for _, p := range s.peers(identity) {
+		p.do(func() { p.setEstimate(bitrate) })
+	}
+}
+
+// Speaker says to a participant who the dominant speaker is.
+func (s *Server) Speaker(identity, sid string) {
+	for _, p := range s.peers(identity) {
+		p.do(func() { p.setSpeaker(sid) })
+	}
+}

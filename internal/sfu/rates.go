@@ -34,13 +34,14 @@ func (m *meter) count(n int, now time.Time) {
 func (u *uplink) measured() []allocation.Layer {
 	layers := *u.layers.Load()
 	sizes, _ := u.sizes()
-	flowing := u.flowing.Load()
+	flowing, now := u.flowing.Load(), time.Now().UnixNano()
 	list := make([]allocation.Layer, len(layers))
 	for i, l := range layers {
 		if len(layers) > 1 || l.size.Load() != 0 {
 			list[i].Dimensions = signaling.Dimensions{Width: sizes[i][0], Height: sizes[i][1]}
 		}
-		if flowing&l.bit() != 0 {
+		// A layer that nothing comes of any more is not measured any more.
+		if flowing&l.bit() != 0 && now-l.heard.Load() < int64(2*time.Second) {
 			list[i].Bitrate = int(l.meter.rate.Load())
 		}
 	}
