@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"slices"
@@ -32,7 +33,7 @@ func (s *Server) listenSameMachine(port int) {
 func outward() []netip.Addr {
 	var own []netip.Addr
 	for _, to := range []string{"203.0.113.1:9", "[2001:db8::1]:9"} { // of documentation
-		conn, err := net.Dial("udp", to)
+		conn, err := new(net.Dialer).DialContext(context.Background(), "udp", to) // does not wait
 		if err != nil {
 			continue // no route
 		}
