@@ -23,7 +23,8 @@ type talk struct {
 	sent    int
 	at      []time.Time // when which was sent
 	got     []int
-	dropped int // by the receiving queue
+	came    []time.Time // when which of got arrived
+	dropped int         // by the receiving queue
 	news    chan struct{}
 }
 
@@ -54,6 +55,7 @@ func (k *talk) receive(track *parley.RemoteDataTrack) {
 		}
 		k.mu.Lock()
 		k.got = append(k.got, int(binary.BigEndian.Uint32(m.Data)))
+		k.came = append(k.came, time.Now())
 		k.dropped += m.Dropped
 		k.mu.Unlock()
 		select {
