@@ -19,7 +19,7 @@ import (
 // pending are the events that a browser does not hear of in TestEveryEvent, and
 // what would have to be there. One that is seen does not belong here.
 var pending = map[string]string{
-	"Room.dominantSpeakerChanged":                  "asked for by TestDominantSpeaker only",
+	"Room.dominantSpeakerChanged":                  "needs the channel active_speaker",
 	"LocalParticipant.networkQualityLevelChanged":  "needs the channel network_quality",
 	"RemoteParticipant.networkQualityLevelChanged": "needs the channel network_quality",
 	"RemoteAudioTrack.switchedOff":                 "audio is never switched off",

@@ -160,6 +160,22 @@ class Lab {
     this.tracks[name].send(typeof message === "string" ? message : new Uint8Array(message));
   }
 
+  // raw sends messages over a socket of its own, one after the other, and
+  // returns what came until it was closed.
+  raw(messages) {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(`ws://${location.host}/signaling`);
+      const frames = [];
+      socket.binaryType = "arraybuffer";
+      socket.addEventListener("open", () => messages.forEach((m) => socket.send(typeof m === "string" ? m : new Uint8Array(m))));
+      socket.addEventListener("message", ({ data }) => frames.push(JSON.parse(data)));
+      socket.addEventListener("close", ({ code }) => {
+        const error = frames.map((f) => f.body).find((b) => b?.type === "error");
+        resolve({ close: code, code: error?.code ?? 0, bad: frames.some((f) => f.type === "bad") });
+      });
+    });
+  }
+
   participant(identity) {
     return [...this.room.participants.values()].find((p) => p.identity === identity);
   }
