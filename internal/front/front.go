@@ -80,10 +80,12 @@ func Start(cfg Config) (*Server, error) {
 		_ = ln.Close() // nothing came through it
 		return nil, err
 	}
-	s.SFU.Handle("/v1/", rest.New(s.SFU, rest.Config{
+	rooms := rest.New(s.SFU, rest.Config{
 		AccountSID: cfg.SFU.AccountSID, Keys: cfg.SFU.Keys, Region: cfg.SFU.Region,
 		MaxParticipants: cfg.SFU.MaxParticipants, Recorded: cfg.Recorded, CheckOrigin: cfg.SFU.CheckOrigin,
-	}))
+	})
+	s.SFU.Handle("/v1/Rooms", rooms)
+	s.SFU.Handle("/v1/Rooms/", rooms)
 	if !cfg.NoPages {
 		s.SFU.Handle("/watch/", watch.Handler())
 	}

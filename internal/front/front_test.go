@@ -3,6 +3,7 @@ package front_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -172,4 +173,29 @@ func TestStartLeavesNothingOpenWhenItFails(t *testing.T) {
 	require.NoError(t, ln.Close())
 	_, err = front.Start(front.Config{Listen: addr, CertFile: "cert.pem"})
 	require.ErrorContains(t, err, "both a certificate and its key")
+}
+
+// The API for rooms is there, and open to the server's keys alone.
+func TestRoomsCanBeMadeOverHTTP(t *testing.T) {
+	srv, key := start(t, front.Config{SFU: sfu.Config{Region: "xy1"}})
+	post := func(secret string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL("/v1/Rooms"), strings.NewReader("UniqueName=lab"))
+		require.NoError(t, err)
+		r.SetBasicAuth(key.SID, secret)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(body)
+	}
+	status, body := post("wrong")
+	require.Equal(t, http.StatusUnauthorized, status, body)
+	status, body = post(string(key.Secret))
+	require.Equal(t, http.StatusCreated, status, body)
+	require.Contains(t, body, `"unique_name":"lab"`)
+	require.Contains(t, body, `"media_region":"xy1"`)
+	require.Len(t, srv.SFU.Rooms(), 1)
 }
