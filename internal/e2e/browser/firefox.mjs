@@ -8,7 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
-const startTime = 30000; // ms until Firefox listens
+const startTime = 60000; // ms until Firefox listens, and then until it has done all that it puts off when it starts
 const answerTime = 20000; // and until it answers a command
 const endTime = 8000; // and until it has ended
 
@@ -56,7 +56,7 @@ export async function launch(executable, profile, heard) {
   const url = await within(startTime, "Firefox does not start", address(child, ended));
   const session = await connect(`${url}/session`);
   const { send } = session;
-  const { capabilities } = await send("session.new", { capabilities: { alwaysMatch: {} } });
+  const { capabilities } = await send("session.new", { capabilities: { alwaysMatch: {} } }, startTime);
   session.on("log.entryAdded", ({ level, text, stackTrace, source }) => {
     const from = stackTrace?.callFrames?.[0]?.url ?? "";
     if (source.context === context) heard(level, `${text} (${from})`);
@@ -181,12 +181,12 @@ async function connect(url) {
   await once(socket, "open");
   return {
     on: (event, handler) => handlers.set(event, handler),
-    send(method, params) {
+    send(method, params, time = answerTime) {
       const answer = new Promise((resolve, reject) => {
         waiting.set(++last, { resolve, reject });
         socket.send(JSON.stringify({ id: last, method, params }));
       });
-      return within(answerTime, `${method} is not answered`, answer);
+      return within(time, `${method} is not answered`, answer);
     },
   };
 }
