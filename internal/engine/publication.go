@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ var ErrNotReady = errors.New("publication is not ready for media")
 type uplink struct {
 	outlet *rtc.Outlet
 	codec  media.Codec
+	layers int // of the section that it is a part of; 1 without simulcast
 	ring   *rtc.Ring
 	mu     sync.Mutex // one writer at a time
 	seq    uint16
@@ -52,26 +54,66 @@ type Publication struct {
 // one. The next offer tells the server. keyframe is called on any goroutine
 // when a receiver needs a key frame; it must only post.
 func (e *Engine) Publish(id string, codec media.Codec, keyframe func()) (*Publication, error) {
-	packets, err := packet.NewPacketizer(codec, mtu)
+	layers, err := e.PublishLayers(id, codec, []func(){keyframe})
 	if err != nil {
 		return nil, err
 	}
-	p := &Publication{id: id, codec: codec, packets: packets, clock: packet.NewClock(codec), keyframe: keyframe}
-	l := e.links[0]
-	for _, u := range e.uplinks {
-		if u.codec == codec && u.user.Load() == nil {
-			u.outlet.SetID(id, "-")
-			p.link = u
-			break
+	return layers[0], nil
+}
+
+// PublishLayers is Publish for a track in several sizes, lowest first. Each has
+// a key frame function.
+func (e *Engine) PublishLayers(id string, codec media.Codec, keyframes []func()) ([]*Publication, error) {
+	var pubs []*Publication
+	for _, keyframe := range keyframes {
+		packets, err := packet.NewPacketizer(codec, mtu)
+		if err != nil {
+			return nil, err
+		}
+		pubs = append(pubs, &Publication{id: id, codec: codec, packets: packets, clock: packet.NewClock(codec), keyframe: keyframe})
+	}
+	links := e.freeUplinks(codec, len(pubs))
+	if links == nil {
+		var err error
+		if links, err = e.addUplinks(id, codec, len(pubs)); err != nil {
+			return nil, err
 		}
 	}
-	if p.link == nil {
-		size := rtc.RingVideo
-		if codec.Kind() == media.Audio {
-			size = rtc.RingAudio
+	for i, p := range pubs {
+		p.link = links[i]
+		p.link.outlet.SetID(id, "-")
+		p.link.user.Store(p)
+	}
+	e.links[0].dirty = true
+	return pubs, nil
+}
+
+// freeUplinks finds a section with so many layers that nobody uses.
+func (e *Engine) freeUplinks(codec media.Codec, layers int) []*uplink {
+	for i := 0; i < len(e.uplinks); i += e.uplinks[i].layers {
+		u := e.uplinks[i]
+		if u.codec != codec || u.layers != layers {
+			continue
 		}
-		u := &uplink{codec: codec, ring: rtc.NewRing(size), seq: uint16(rand.Uint32())}
-		u.outlet, err = l.peer.AddOutlet(codec.Kind(), rtc.OutletConfig{
+		group := e.uplinks[i : i+layers]
+		if !slices.ContainsFunc(group, func(u *uplink) bool { return u.user.Load() != nil }) {
+			return group
+		}
+	}
+	return nil
+}
+
+func (e *Engine) addUplinks(id string, codec media.Codec, layers int) ([]*uplink, error) {
+	size := rtc.RingVideo
+	if codec.Kind() == media.Audio {
+		size = rtc.RingAudio
+	}
+	var added []*uplink
+	var cfgs []rtc.OutletConfig
+	for range layers {
+		u := &uplink{codec: codec, layers: layers, ring: rtc.NewRing(size), seq: uint16(rand.Uint32())}
+		added = append(added, u)
+		cfgs = append(cfgs, rtc.OutletConfig{
 			Codec: codec, ID: id,
 			Keyframe: func() {
 				if user := u.user.Load(); user != nil {
@@ -80,15 +122,25 @@ func (e *Engine) Publish(id string, codec media.Codec, keyframe func()) (*Public
 			},
 			History: u.ring.Get,
 		})
+	}
+	peer := e.links[0].peer
+	if layers == 1 {
+		out, err := peer.AddOutlet(codec.Kind(), cfgs[0])
 		if err != nil {
 			return nil, err
 		}
-		e.uplinks = append(e.uplinks, u)
-		p.link = u
+		added[0].outlet = out
+	} else {
+		outs, err := peer.AddLayers(cfgs)
+		if err != nil {
+			return nil, err
+		}
+		for i, out := range outs {
+			added[i].outlet = out
+		}
 	}
-	p.link.user.Store(p)
-	l.dirty = true
-	return p, nil
+	e.uplinks = append(e.uplinks, added...)
+	return added, nil
 }
 
 // Unpublish frees the publication's section. The server needs no offer for it.

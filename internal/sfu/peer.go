@@ -42,6 +42,7 @@ type peer struct {
 	subs          []*subscription
 
 	channels  channels
+	hints     hints
 	allotment allotment
 	link      *link
 	releases  []*dataSource // may be read once the room has heard of them
@@ -85,6 +86,7 @@ func (p *peer) run() {
 	p.mute.Stop()
 	p.stay.Stop()
 	p.allotment.timer.Stop()
+	p.stopHints()
 	for _, t := range p.tracks {
 		t.close()
 	}

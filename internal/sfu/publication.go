@@ -109,6 +109,7 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 		return
 	}
 	pub := newPublication(lt, &p.srv.cfg.Limits)
+	p.watchLayers(pub)
 	pub.uncount = sync.OnceFunc(p.room.uncountTrack)
 	p.tracks = append(p.tracks, &track{publication: pub, enabled: lt.Enabled, priority: priority})
 }

@@ -194,6 +194,7 @@ func (p *peer) abandonTimers() {
 	p.mute.Stop()
 	p.stay.Stop()
 	p.allotment.timer.Stop()
+	p.stopHints()
 	for _, t := range p.tracks {
 		t.close()
 	}

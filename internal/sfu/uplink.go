@@ -24,7 +24,8 @@ type uplink struct {
 	flowing atomic.Uint32            // a bit for each layer that media comes from
 	// changed is told when the layers that are wanted may have. It must only
 	// post.
-	changed func()
+	changed  func()
+	reviewed atomic.Bool // it is told already
 
 	mu     sync.Mutex
 	review *time.Timer // looks for layers that have fallen silent
