@@ -461,6 +461,10 @@ func (r *Room) applyChannel(c signaling.Channel) {
 	if len(c.Payload) == 0 || json.Unmarshal(c.Payload, &m) != nil {
 		return // not ours to understand
 	}
+	if c.Name == channelPublisherHints {
+		r.applyHints(c.Payload)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch c.Name {

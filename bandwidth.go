@@ -211,7 +211,7 @@ func (s *share) wait(p *RemoteTrackPublication) {
 
 // channels are the media-signaling channels that the room wants.
 func (r *Room) channels() []string {
-	var list []string
+	list := []string{channelPublisherHints}
 	if r.opts.BandwidthProfile != nil {
 		list = append(list, channelTrackPriority, channelTrackSwitchOff, channelRenderHints)
 	}

@@ -108,6 +108,12 @@ type localMedia struct {
 
 	send sync.Mutex // one sample at a time
 
+	// Of simulcast: a layer above the lowest has that one's publications, and
+	// is enabled and stopped with it.
+	index int           // of the layer
+	base  *localMedia   // nil: this is the lowest
+	upper []*localMedia // the others, of the lowest
+
 	mu            sync.Mutex
 	disabled      bool
 	stopped       bool
@@ -203,11 +209,15 @@ func (m *localMedia) SetEnabled(enabled bool) {
 	m.disabled = !enabled
 	pubs := m.pubs
 	for _, pub := range pubs {
-		pub.sender.needKey.Store(true)
+		for i := range pub.sender.layers {
+			pub.sender.layers[i].needKey.Store(true)
+		}
 	}
 	m.mu.Unlock()
 	if enabled {
-		m.requestKeyframe()
+		for _, l := range m.layers() {
+			l.requestKeyframe()
+		}
 	}
 	for _, pub := range pubs {
 		pub.room.post(func() { pub.room.localEnabled(pub, enabled) })
@@ -218,10 +228,16 @@ func (m *localMedia) SetEnabled(enabled bool) {
 // they are withdrawn. It is idempotent.
 func (m *localMedia) Stop() {
 	m.finish(nil)
-	m.wg.Wait()
+	for _, l := range m.layers() {
+		l.wg.Wait()
+	}
 }
 
 func (m *localMedia) finish(err error) {
+	if m.base != nil {
+		m.base.finish(err)
+		return
+	}
 	m.mu.Lock()
 	if m.stopped {
 		m.mu.Unlock()
@@ -236,6 +252,9 @@ func (m *localMedia) finish(err error) {
 	m.end(err)
 	if m.src != nil {
 		_ = m.src.Close() // the track has ended either way
+	}
+	for _, l := range m.upper {
+		l.cease()
 	}
 	for _, pub := range pubs {
 		pub.room.post(func() { pub.room.localStopped(pub, err) })
@@ -276,26 +295,38 @@ func (m *localMedia) follow(pub *LocalTrackPublication) {
 		pub.room.post(func() { pub.room.localMuted(pub, true) })
 	}
 	m.mu.Unlock()
+	m.share()
 	m.aim()
 }
 
-// aim gives the source the lowest bound of the publications.
+// aim gives the sources the lowest bound of the publications, and each layer its
+// part of it.
 func (m *localMedia) aim() {
-	src, ok := m.src.(media.BitrateSetter)
-	if !ok {
-		return
-	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	lowest := 0
 	for _, pub := range m.pubs {
 		if b := int(pub.sender.bitrate.Load()); b != 0 && (lowest == 0 || b < lowest) {
 			lowest = b
 		}
 	}
-	if lowest != m.bitrate {
-		m.bitrate = lowest
-		src.SetBitrate(lowest)
+	m.mu.Unlock()
+	layers := m.layers()
+	for i, l := range layers {
+		l.limit(layerShare(lowest, i, len(layers)))
+	}
+}
+
+// limit gives the source its bound.
+func (m *localMedia) limit(bitrate int) {
+	src, ok := m.src.(media.BitrateSetter)
+	if !ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bitrate != m.bitrate {
+		m.bitrate = bitrate
+		src.SetBitrate(bitrate)
 	}
 }
 
@@ -303,11 +334,14 @@ func (m *localMedia) unfollow(pub *LocalTrackPublication) {
 	m.mu.Lock()
 	m.pubs = slices.DeleteFunc(slices.Clone(m.pubs), func(o *LocalTrackPublication) bool { return o == pub })
 	m.mu.Unlock()
-	m.update()
+	m.share()
 	m.aim()
-	// After this no sample is on its way to the publication.
-	m.send.Lock()
-	defer m.send.Unlock()
+	for _, l := range m.layers() {
+		l.update()
+		// After this no sample is on its way to the publication.
+		l.send.Lock()
+		l.send.Unlock() //nolint:staticcheck // it waits for who is in it
+	}
 }
 
 // update starts or pauses the reading of the source.
@@ -315,7 +349,7 @@ func (m *localMedia) update() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wanted := m.src != nil && !m.stopped && slices.ContainsFunc(m.pubs, func(p *LocalTrackPublication) bool {
-		return p.sender.live.Load()
+		return p.sender.live.Load() && !p.sender.layers[m.index].resting.Load()
 	})
 	switch {
 	case wanted && !m.running:
@@ -439,7 +473,7 @@ func (m *localMedia) WriteRTP(pkt *rtp.Packet) error {
 	m.send.Lock()
 	defer m.send.Unlock()
 	for _, pub := range m.followers() {
-		w := pub.sender.media.Load()
+		w := pub.sender.layers[0].media.Load()
 		if w == nil || !pub.sender.live.Load() {
 			continue
 		}
@@ -460,6 +494,9 @@ func (m *localMedia) writable() error {
 
 // followers returns the publications that may get media now.
 func (m *localMedia) followers() []*LocalTrackPublication {
+	if m.base != nil {
+		m = m.base
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.disabled {
@@ -471,10 +508,9 @@ func (m *localMedia) followers() []*LocalTrackPublication {
 func (m *localMedia) write(s media.Sample) {
 	m.send.Lock()
 	defer m.send.Unlock()
-	if s.Keyframe && s.Width != 0 {
-		m.mu.Lock()
-		m.width, m.height = s.Width, s.Height
-		m.mu.Unlock()
+	best := m.best() == m.index // its size is the track's
+	if s.Keyframe && s.Width != 0 && best {
+		m.sized(s.Width, s.Height)
 	}
 	m.mu.Lock()
 	wantKey := m.askLater && !s.Keyframe && time.Since(m.asked) >= keyframePause
@@ -483,17 +519,18 @@ func (m *localMedia) write(s media.Sample) {
 	}
 	m.mu.Unlock()
 	for _, pub := range m.followers() {
-		w := pub.sender.media.Load()
-		if w == nil || !pub.sender.live.Load() {
+		l := &pub.sender.layers[m.index]
+		w := l.media.Load()
+		if w == nil || !pub.sender.live.Load() || l.resting.Load() {
 			continue
 		}
-		if m.kind == KindVideo && !s.Keyframe && pub.sender.needKey.Load() {
+		if m.kind == KindVideo && !s.Keyframe && l.needKey.Load() {
 			wantKey = true
 			continue
 		}
 		if pub.note(w.WriteSample(s)) && s.Keyframe {
-			pub.sender.needKey.Store(false)
-			if s.Width != 0 {
+			l.needKey.Store(false)
+			if s.Width != 0 && best {
 				pub.sized(s.Width, s.Height)
 			}
 		}

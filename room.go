@@ -347,6 +347,7 @@ type loopState struct {
 	subscribe    signaling.Subscribe
 	subDirty     bool
 	share        share
+	replies      []signaling.Channel // of the server's channels, for the next flush
 
 	publishedRev, subscribedRev, recordingRev, warningsRev int
 	subs                                                   map[string]signaling.Subscription
@@ -383,7 +384,8 @@ func (r *Room) flush() {
 		u.BandwidthProfile = cloneProfile(l.share.profile)
 		l.share.profileDirty = false
 	}
-	u.Channels = r.asks()
+	u.Channels = append(r.asks(), l.replies...)
+	l.replies = nil
 	u.PeerConnections = l.engine.Flush()
 	if u.Participant == nil && u.Subscribe == nil && u.BandwidthProfile == nil && len(u.Channels)+len(u.PeerConnections) == 0 {
 		return

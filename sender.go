@@ -9,14 +9,20 @@ import (
 // sender is what a publication sends with. The engine's part is replaced when a
 // full reconnect makes a new engine.
 type sender struct {
-	media   atomic.Pointer[engine.Publication]
+	layers  [maxLayers]layerSender // of audio and video, lowest first
 	data    atomic.Pointer[engine.DataSender]
 	live    atomic.Bool // accepted by the server, and the connection is up
-	needKey atomic.Bool
 	first   atomic.Bool // a sample was sent
 	failed  atomic.Int64
 	size    atomic.Uint64 // width and height that were told
 	bitrate atomic.Int64  // at most; zero: no bound
+}
+
+// layerSender is what one layer is sent with.
+type layerSender struct {
+	media   atomic.Pointer[engine.Publication]
+	needKey atomic.Bool
+	resting atomic.Bool // nobody needs it at present
 }
 
 // bound limits the bitrate of the publication. It runs on the loop.
@@ -38,20 +44,48 @@ func (p *LocalTrackPublication) open(e *engine.Engine) error {
 		t.follow(p)
 		return nil
 	}
-	m := p.track.local()
-	w, err := e.Publish(p.id, m.codec, m.requestKeyframe)
+	var keyframes []func()
+	layers := p.track.local().layers()
+	for _, m := range layers {
+		keyframes = append(keyframes, m.requestKeyframe)
+	}
+	outs, err := e.PublishLayers(p.id, layers[0].codec, keyframes)
 	if err != nil {
 		return err
 	}
-	p.sender.media.Store(w)
-	p.sender.needKey.Store(true)
+	for i, out := range outs {
+		l := &p.sender.layers[i]
+		l.media.Store(out)
+		l.needKey.Store(true)
+		l.resting.Store(false) // a new server has not said anything yet
+	}
 	return nil
 }
 
 // ready reports whether what is sent now has a section or channel to go into.
 func (p *LocalTrackPublication) ready() bool {
-	w := p.sender.media.Load()
+	w := p.sender.layers[0].media.Load()
 	return w == nil || w.Ready()
+}
+
+// rest stops a layer, or lets it go on. It runs on the loop, and reports false
+// when there is no such layer.
+func (p *LocalTrackPublication) rest(layer int, rest bool) bool {
+	m := p.track.local()
+	if m == nil || layer < 0 || layer >= len(m.layers()) {
+		return false
+	}
+	l := &p.sender.layers[layer]
+	if l.resting.Swap(rest) == rest {
+		return true
+	}
+	m = m.layers()[layer]
+	if !rest {
+		l.needKey.Store(true)
+		m.requestKeyframe()
+	}
+	m.update()
+	return true
 }
 
 // setLive lets media flow, once the server has accepted it and the connection
@@ -61,7 +95,9 @@ func (p *LocalTrackPublication) setLive() {
 		return
 	}
 	if m := p.track.local(); m != nil {
-		m.update() // a key frame is asked for when the next sample is none
+		for _, m := range m.layers() {
+			m.update() // a key frame is asked for when the next sample is none
+		}
 	}
 }
 
@@ -77,8 +113,10 @@ func (p *LocalTrackPublication) detach() {
 
 // close gives the engine's part back. It runs on the loop.
 func (p *LocalTrackPublication) close(e *engine.Engine) {
-	if w := p.sender.media.Swap(nil); w != nil {
-		e.Unpublish(w)
+	for i := range p.sender.layers {
+		if w := p.sender.layers[i].media.Swap(nil); w != nil {
+			e.Unpublish(w)
+		}
 	}
 	if d := p.sender.data.Swap(nil); d != nil {
 		_ = d.Close() // a channel that cannot be closed is closed already

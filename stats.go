@@ -35,7 +35,7 @@ func (r *Room) Stats(ctx context.Context) (*Stats, error) {
 		c := r.loop.engine.Connection()
 		s.RoundTrip, s.CandidatePair = c.RTT, c.Pair
 		for _, pub := range r.loop.publications {
-			if w := pub.sender.media.Load(); w != nil {
+			if w := pub.sender.layers[0].media.Load(); w != nil {
 				s.Sent[pub] = pub.Stats()
 			}
 		}
@@ -54,15 +54,26 @@ func (r *Room) Stats(ctx context.Context) (*Stats, error) {
 }
 
 // Stats returns what was sent for an audio or video track, since the last full
-// reconnect.
+// reconnect: the sum of its layers, and the worst of what cannot be summed.
 func (p *LocalTrackPublication) Stats() SentStats {
-	w := p.sender.media.Load()
-	if w == nil {
-		return SentStats{}
+	var s SentStats
+	for i := range p.sender.layers {
+		w := p.sender.layers[i].media.Load()
+		if w == nil {
+			break
+		}
+		o, samples := w.Stats()
+		s.Samples += samples
+		s.Packets += o.Packets
+		s.Bytes += o.Bytes
+		s.Resent += o.Resent
+		s.Nacks += o.Nacks
+		s.Keyframes += o.Keyframes
+		s.Lost += o.Lost
+		s.FractionLost = max(s.FractionLost, o.FractionLost)
+		s.RoundTrip = max(s.RoundTrip, o.RTT)
+		s.Jitter = max(s.Jitter, o.Jitter)
+		s.Unsent = p.sender.failed.Load()
 	}
-	o, samples := w.Stats()
-	return SentStats{
-		Samples: samples, Packets: o.Packets, Bytes: o.Bytes, Resent: o.Resent, Nacks: o.Nacks, Keyframes: o.Keyframes,
-		Lost: o.Lost, FractionLost: o.FractionLost, RoundTrip: o.RTT, Jitter: o.Jitter, Unsent: p.sender.failed.Load(),
-	}
+	return s
 }
