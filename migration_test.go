@@ -266,7 +266,7 @@ var wanted = map[string]string{
 // else has one today.
 var absent = []string{
 	"The module: runPreflight", "The module: isSupported",
-	"Options of connect: dominantSpeaker", "Options of connect: networkQuality",
+	"Options of connect: networkQuality",
 	"Options of connect: insights",
 	"Options of connect: enableDscp", "Options of connect: receiveTranscriptions", "Options of connect: notifyWarnings",
 	"Options of connect: RTCPeerConnection", "Options of connect: MediaStream", "Options of connect: getUserMedia",
