@@ -19,7 +19,7 @@ import (
 // pending are the events that a browser does not hear of in TestEveryEvent, and
 // what would have to be there. One that is seen does not belong here.
 var pending = map[string]string{
-	"Room.dominantSpeakerChanged":                  "needs the channel active_speaker",
+	"Room.dominantSpeakerChanged":                  "has TestDominantSpeaker",
 	"LocalParticipant.networkQualityLevelChanged":  "needs the channel network_quality",
 	"RemoteParticipant.networkQualityLevelChanged": "needs the channel network_quality",
 	"RemoteAudioTrack.switchedOff":                 "audio is never switched off",
@@ -85,6 +85,12 @@ func everyEvent(t *testing.T, join func(*world, *page) publisher) {
 		p.run(`lab.track("publisher", "video").switch` + do + "()")
 		p.waits("RemoteVideoTrack", "switched"+do, "video")
 	}
+	p.run(`lab.track("publisher", "video").switchOff()`)
+	p.waits("RemoteVideoTrack", "switchedOff", "video")
+	p.run(`lab.track("publisher", "video").switchOn()`)
+	p.waits("RemoteVideoTrack", "switchedOn", "video")
+	p.plays("publisher", "video")
+
 	pub.publish(parley.KindData, "data")
 	p.told("publisher", "data")
 	pub.send("data", "hello")
