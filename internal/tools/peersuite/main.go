@@ -218,6 +218,9 @@ func collect(r io.Reader, progress io.Writer) (results []*result, err error) {
 			if m.State != "pending" {
 				fmt.Fprintf(progress, "  %s %s\n", m.State, m.Test)
 			}
+			if m.State == "fail" {
+				fmt.Fprintln(progress, "    ", firstLine(m.Error))
+			}
 			results[len(results)-1].add(m.Test, m.State, m.Error)
 		case m.End != "":
 			results[len(results)-1].Cut = m.Cut

@@ -72,10 +72,14 @@ func printTable(w io.Writer, results []*result) {
 	_ = table.Flush() // to the standard output
 	for _, r := range results {
 		for _, f := range r.Faults {
-			first, _, _ := strings.Cut(f.Error, "\n")
-			fmt.Fprintf(w, "%s: %s: %s\n", r.Spec, f.Test, first)
+			fmt.Fprintf(w, "%s: %s: %s\n", r.Spec, f.Test, firstLine(f.Error))
 		}
 	}
+}
+
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return first
 }
 
 // belowFloors says which specs passed fewer tests than they have to.
