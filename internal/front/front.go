@@ -24,7 +24,8 @@ const (
 	idleTime    = time.Minute
 )
 
-// tlsHello is how long a client behind TLS has for its first frame.
+// tlsHello is how long a client behind TLS has for its first frame, and for
+// the handshake and the request before it: they take round trips, and work.
 const tlsHello = 5 * time.Second
 
 // Config says what is served where.
@@ -57,6 +58,7 @@ type Server struct {
 func Start(cfg Config) (*Server, error) {
 	s := &Server{failed: make(chan error, 1)}
 	var certs *tls.Config
+	headers := headerTime
 	if cfg.CertFile != "" || cfg.KeyFile != "" {
 		if cfg.CertFile == "" || cfg.KeyFile == "" {
 			return nil, errors.New("TLS needs both a certificate and its key")
@@ -66,7 +68,7 @@ func Start(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("loading the TLS certificate: %w", err)
 		}
 		certs = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		s.secure = true
+		s.secure, headers = true, tlsHello
 		if cfg.SFU.Limits.HelloTimeout == 0 {
 			cfg.SFU.Limits.HelloTimeout = tlsHello
 		}
@@ -97,7 +99,7 @@ func Start(cfg Config) (*Server, error) {
 	only.SetHTTP1(true) // a WebSocket takes over its connection
 	s.web = &http.Server{
 		Handler: s.SFU, TLSConfig: certs, Protocols: &only,
-		ReadHeaderTimeout: headerTime, MaxHeaderBytes: headerBytes, IdleTimeout: idleTime,
+		ReadHeaderTimeout: headers, MaxHeaderBytes: headerBytes, IdleTimeout: idleTime,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	go func() {
