@@ -14,23 +14,23 @@ import (
 	"github.com/parley-rtc/parley/media"
 )
 
-// neighbours are a browser and a program that have each other's video, in a room
+// neighbors are a browser and a program that have each other's video, in a room
 // where others misbehave.
-type neighbours struct {
+type neighbors struct {
 	p *page
 	g *program
 }
 
-func (w *world) neighbours() *neighbours {
+func (w *world) neighbors() *neighbors {
 	w.t.Helper()
-	n := &neighbours{g: w.program("program", clip(w.t, media.VP8, "picture"))}
-	n.p = w.join("neighbour", options{"tracks": []options{track("video", "camera"), track("audio", "microphone")}})
+	n := &neighbors{g: w.program("program", clip(w.t, media.VP8, "picture"))}
+	n.p = w.join("neighbor", options{"tracks": []options{track("video", "camera"), track("audio", "microphone")}})
 	n.unharmed()
 	return n
 }
 
 // unharmed checks that both go on receiving, and lost nothing on the way.
-func (n *neighbours) unharmed() {
+func (n *neighbors) unharmed() {
 	n.p.t.Helper()
 	n.p.plays("program", "picture")
 	for _, name := range []string{"camera", "microphone"} {
@@ -59,7 +59,7 @@ func (n *neighbours) unharmed() {
 // not joined.
 func TestNonsenseBeforeJoining(t *testing.T) {
 	w := newWorld(t)
-	n := w.neighbours()
+	n := w.neighbors()
 	p := w.open()
 	hello := func(body any) string {
 		frame := map[string]any{"type": "hello", "version": 2, "id": "1", "timeout": 5000}
@@ -118,7 +118,7 @@ func TestNonsenseBeforeJoining(t *testing.T) {
 // would.
 func TestNonsenseAfterJoining(t *testing.T) {
 	w := newWorld(t)
-	n := w.neighbours()
+	n := w.neighbors()
 	for name, c := range map[string]struct {
 		message string // JavaScript; s is the session
 		code    int    // 0: it is ignored
@@ -152,7 +152,7 @@ func TestNonsenseAfterJoining(t *testing.T) {
 // TestClosedTab closes a browser's page without a word.
 func TestClosedTab(t *testing.T) {
 	w := newWorld(t, func(c *sfu.Config) { c.SessionTimeout = 3 * time.Second })
-	n := w.neighbours()
+	n := w.neighbors()
 	p := w.join("vanishing", options{"tracks": []options{track("video", "camera")}})
 	receives[*parley.RemoteVideoTrack](n.g, "vanishing", "camera")
 	p.close()
@@ -169,7 +169,7 @@ func TestSuspended(t *testing.T) {
 	w := newWorld(t, func(c *sfu.Config) {
 		c.SessionTimeout, c.Limits.Heartbeat = 4*time.Second, time.Second
 	})
-	n := w.neighbours()
+	n := w.neighbors()
 	p := w.join("sleeper", options{"tracks": []options{track("video", "camera")}})
 	p.plays("program", "picture")
 	p.cdp("Debugger.enable", nil)
