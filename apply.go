@@ -440,16 +440,14 @@ func (r *Room) resubscribe() {
 
 // applyChannel takes a media-signaling message.
 func (r *Room) applyChannel(c signaling.Channel) {
+	if c.Name == channelQuality {
+		r.applyQuality(c.Payload)
+		return
+	}
 	var m struct {
 		Participant string   `json:"participant"`
 		Off         []string `json:"off"`
 		On          []string `json:"on"`
-
-		Local   json.RawMessage `json:"local"`
-		Remotes []struct {
-			SID   string `json:"sid"`
-			Level int    `json:"level"`
-		} `json:"remotes"`
 
 		Transcription  string `json:"transcription"`
 		Track          string `json:"track"`
@@ -468,16 +466,6 @@ func (r *Room) applyChannel(c signaling.Channel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch c.Name {
-	case "network_quality":
-		var level int
-		if json.Unmarshal(m.Local, &level) == nil {
-			r.timeline.Append(NetworkQualityLevelChanged{r.local.sid, min(max(level, 0), 5)})
-		}
-		for _, q := range m.Remotes {
-			if r.bySID(q.SID) != nil {
-				r.timeline.Append(NetworkQualityLevelChanged{q.SID, min(max(q.Level, 0), 5)})
-			}
-		}
 	case channelTrackSwitchOff:
 		r.applySwitched(m.Off, m.On)
 	case "extension_transcriptions":

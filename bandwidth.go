@@ -218,6 +218,9 @@ func (r *Room) channels() []string {
 	if r.opts.DominantSpeaker {
 		list = append(list, channelSpeaker)
 	}
+	if r.opts.NetworkQuality != nil {
+		list = append(list, channelQuality)
+	}
 	return list
 }
 

@@ -38,6 +38,9 @@ type ConnectOptions struct {
 	// DominantSpeaker has the server tell who speaks: see
 	// Room.DominantSpeaker and the event DominantSpeakerChanged.
 	DominantSpeaker bool
+	// NetworkQuality has the server tell how good connections are: see the
+	// event NetworkQualityLevelChanged. Nil: not at all.
+	NetworkQuality *NetworkQuality
 	// MaxAudioBitrate and MaxVideoBitrate bound what the source of each track
 	// encodes, in bits per second; zero: no bound. See SetParameters.
 	MaxAudioBitrate, MaxVideoBitrate int
@@ -119,6 +122,12 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 		return nil, err
 	}
 	r.opts.BandwidthProfile = cloneProfile(opts.BandwidthProfile)
+	if q := opts.NetworkQuality; q != nil {
+		if q.Local < 0 || q.Local > 3 || q.Remote < 0 || q.Remote > 3 {
+			return nil, wrap("%w: NetworkQuality %+v; it goes from 0 to 3", ErrOption, *q)
+		}
+		r.opts.NetworkQuality = &NetworkQuality{q.Local, q.Remote}
+	}
 	if r.opts.Transport == nil {
 		t, err := newTransport(r.opts.URL, opts.Logger)
 		if err != nil {

@@ -218,7 +218,9 @@ type DominantSpeakerChanged struct {
 // read, only the newest of each participant is kept.
 type NetworkQualityLevelChanged struct {
 	SID   string
-	Level int // 0 to 5, 5 is best
+	Level int // 0 to 5, 5 is best; 0 is without any connection, and only our own
+	// Stats are the figures behind the level, nil unless they were asked for.
+	Stats *NetworkQualityStats
 }
 
 // Transcription: a piece of text for what somebody said.

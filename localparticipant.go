@@ -18,6 +18,7 @@ type LocalParticipant struct {
 	// Written by the room's loop, under its mu.
 	sid, identity, region string
 	tracks                []*LocalTrackPublication
+	quality               gauged
 }
 
 func (p *LocalParticipant) participant() {}

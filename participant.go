@@ -26,6 +26,7 @@ type RemoteParticipant struct {
 	sid, identity string
 	state         State
 	tracks        []*RemoteTrackPublication
+	quality       gauged
 }
 
 func (p *RemoteParticipant) participant() {}

@@ -125,6 +125,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	r.mu.Lock()
 	r.askAgain()
 	r.mu.Unlock()
+	r.measure()
 	r.read(s, l.generation)
 	r.watchNetwork()
 	r.look()
@@ -503,6 +504,9 @@ func (r *Room) connectionChanged() {
 		}
 		r.goLive()
 	case engine.StateDown, engine.StateFailed:
+		if c.State == engine.StateFailed {
+			r.qualityLost()
+		}
 		if !l.re.mediaDown {
 			l.re.mediaDown, l.re.deaf, l.re.turns = true, 0, 0
 			r.restartICE()

@@ -353,11 +353,12 @@ type loopState struct {
 	subs                                                   map[string]signaling.Subscription
 	seen                                                   map[string]int // last revision of each participant SID
 
-	re reconnect
+	measuring measuring
+	re        reconnect
 }
 
 func (l *loopState) stopTimers() {
-	for _, t := range []*time.Timer{l.re.deadline, l.re.restart, l.re.retry, l.share.timer} {
+	for _, t := range []*time.Timer{l.measuring.timer, l.re.deadline, l.re.restart, l.re.retry, l.share.timer} {
 		if t != nil {
 			t.Stop()
 		}
@@ -384,7 +385,7 @@ func (r *Room) flush() {
 		u.BandwidthProfile = cloneProfile(l.share.profile)
 		l.share.profileDirty = false
 	}
-	u.Channels = append(r.asks(), l.replies...)
+	u.Channels = append(append(r.asks(), r.measurements()...), l.replies...)
 	l.replies = nil
 	u.PeerConnections = l.engine.Flush()
 	if u.Participant == nil && u.Subscribe == nil && u.BandwidthProfile == nil && len(u.Channels)+len(u.PeerConnections) == 0 {

@@ -179,6 +179,14 @@ func (r *Room) present() []Event {
 	if r.speaker != nil {
 		events = append(events, DominantSpeakerChanged{r.speaker})
 	}
+	if q := r.local.quality; q.known {
+		events = append(events, NetworkQualityLevelChanged{SID: r.local.sid, Level: q.level})
+	}
+	for _, p := range r.remotes {
+		if q := p.quality; q.known {
+			events = append(events, NetworkQualityLevelChanged{SID: p.sid, Level: q.level})
+		}
+	}
 	if r.state == StateReconnecting {
 		events = append(events, Reconnecting{r.reconnecting})
 	}

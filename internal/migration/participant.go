@@ -14,8 +14,8 @@ var participant = Section{
 		{Name: "audioTracks", Go: []string{"RemoteParticipant.AudioTracks()", "LocalParticipant.AudioTracks()"}},
 		{Name: "videoTracks", Go: []string{"RemoteParticipant.VideoTracks()", "LocalParticipant.VideoTracks()"}},
 		{Name: "dataTracks", Go: []string{"RemoteParticipant.DataTracks()", "LocalParticipant.DataTracks()"}},
-		{Name: "networkQualityLevel", Status: Later, Note: "`NetworkQualityLevelChanged` is there for it"},
-		{Name: "networkQualityStats", Status: Later},
+		{Name: "networkQualityLevel", Go: []string{"RemoteParticipant.NetworkQualityLevel()", "LocalParticipant.NetworkQualityLevel()"}},
+		{Name: "networkQualityStats", Go: []string{"NetworkQualityLevelChanged.Stats"}},
 	},
 }
 
@@ -82,8 +82,8 @@ var localEvents = Section{
 		{Name: "reconnecting", Args: []Arg{itself("participant")}, Go: []string{"Room.Reconnecting()"}, Types: []string{"Reconnecting"}, Note: "the room's and the participant's are one"},
 		{Name: "reconnected", Args: []Arg{itself("participant")}, Go: []string{"Room.Reconnected()"}, Types: []string{"Reconnected"}},
 		{
-			Name: "networkQualityLevelChanged", Args: []Arg{arg("level", "NetworkQualityLevelChanged.Level"), says("stats", "not told")},
-			Go: []string{"Room.NetworkQualityLevelChanged()"}, Types: []string{"NetworkQualityLevelChanged"}, Status: Quiet,
+			Name: "networkQualityLevelChanged", Args: []Arg{arg("level", "NetworkQualityLevelChanged.Level"), arg("stats", "NetworkQualityLevelChanged.Stats")},
+			Go: []string{"Room.NetworkQualityLevelChanged()"}, Types: []string{"NetworkQualityLevelChanged"},
 			Note: "of all participants; `SID` tells whose",
 		},
 	},
@@ -130,8 +130,8 @@ var remoteEvents = Section{
 		{Name: "reconnecting", Args: []Arg{arg("participant", "ParticipantReconnecting.Participant")}, Go: theirs, Types: []string{"ParticipantReconnecting"}},
 		{Name: "reconnected", Args: []Arg{arg("participant", "ParticipantReconnected.Participant")}, Go: theirs, Types: []string{"ParticipantReconnected"}},
 		{
-			Name: "networkQualityLevelChanged", Args: []Arg{arg("level", "NetworkQualityLevelChanged.Level"), says("stats", "not told")},
-			Go: []string{"Room.NetworkQualityLevelChanged()"}, Types: []string{"NetworkQualityLevelChanged"}, Status: Quiet,
+			Name: "networkQualityLevelChanged", Args: []Arg{arg("level", "NetworkQualityLevelChanged.Level"), arg("stats", "NetworkQualityLevelChanged.Stats")},
+			Go: []string{"Room.NetworkQualityLevelChanged()"}, Types: []string{"NetworkQualityLevelChanged"},
 			Note: "from the room only; `SID` tells whose",
 		},
 	},

@@ -48,7 +48,7 @@ var options = Section{
 			Note: "its `video` part, flat; `clientTrackSwitchOffControl` and `contentPreferencesMode` are always `\"manual\"`, also beside `MaxTracks` and `RenderDimensions`",
 		},
 		{Name: "dominantSpeaker", Go: []string{"ConnectOptions.DominantSpeaker"}},
-		{Name: "networkQuality", Status: Later, Note: "`NetworkQualityLevelChanged` is there for it"},
+		{Name: "networkQuality", Go: []string{"ConnectOptions.NetworkQuality", "NetworkQuality"}, Note: "`true` is `&NetworkQuality{}`"},
 		{
 			Name: "preferredAudioCodecs", Go: []string{"TrackOptions.Codec", "media.Source"},
 			Note: "a track has the codec of its source; where there is none, `TrackOptions.Codec`",

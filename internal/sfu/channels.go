@@ -28,6 +28,7 @@ type channelKind struct {
 // channelKinds are the channels that this server serves.
 var channelKinds = []channelKind{
 	{name: speakerChannel, ready: (*peer).tellSpeaker},
+	{name: qualityChannel, receive: (*peer).measured},
 }
 
 // What a client may send over its channels, and what may wait for it.

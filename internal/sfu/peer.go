@@ -41,6 +41,7 @@ type peer struct {
 	roster        *roster
 	subs          []*subscription
 
+	quality   qualities
 	channels  channels
 	hints     hints
 	allotment allotment

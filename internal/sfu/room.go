@@ -29,7 +29,7 @@ type room struct {
 	rules          []signaling.Rule // what is to be recorded
 	recording      signaling.Recording
 	updated, ended time.Time
-	speakers speakers
+	speakers       speakers
 }
 
 // member is a participant as its room knows it. The room's goroutine owns it.
@@ -63,6 +63,7 @@ type roster struct {
 	pubs   []*publication // of each offer
 	tracks []track        // likewise: what its publisher said last
 	owners []string       // SIDs of their publishers
+	peers  []*peer        // everybody's; only what they share may be looked at
 }
 
 // news is what a room tells a peer.
@@ -70,7 +71,7 @@ type news struct {
 	participants []signaling.RemoteParticipant
 	roster       *roster
 	recording    signaling.Recording // for one that comes, or is back
-	speaker      string // told by a room only to who comes or comes back
+	speaker      string              // told by a room only to who comes or comes back
 }
 
 func newRoom(srv *Server, o RoomOptions, adHoc bool) *room {
@@ -260,6 +261,9 @@ func (r *room) tell(m *member) {
 
 func (r *room) roster() *roster {
 	s := &roster{tick: r.tick}
+	for _, m := range r.members {
+		s.peers = append(s.peers, m.peer)
+	}
 	for _, m := range r.members {
 		for i := range m.tracks {
 			t := &m.tracks[i]
