@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/engine"
 	"github.com/parley-rtc/parley/signaling"
 )
 
@@ -216,14 +217,14 @@ func (r *Room) unsubscribe(pub *RemoteTrackPublication) {
 	if t == nil {
 		return
 	}
-	pub.track, pub.off = nil, false
+	pub.track, pub.off, pub.home = nil, false, nil
 	if d, ok := t.(*RemoteDataTrack); ok {
-		if ch := r.loop.engine.Channel(pub.bound.ID); ch != nil && !r.loop.ended {
+		if ch := r.loop.engine.Channel(r.channelOf(pub, pub.bound)); ch != nil && !r.loop.ended {
 			ch.Finish(d.end) // the last messages may be slower than this news
 		} else {
 			d.end()
 		}
-		r.loop.engine.ForgetChannel(pub.bound.ID)
+		r.loop.engine.ForgetChannel(r.channelOf(pub, pub.bound))
 	} else {
 		t.media().recv.Close()
 	}
@@ -373,16 +374,22 @@ func (r *Room) reconcile() {
 // subscribe binds the publication's track to its media, making the track first
 // if needed. mu is held.
 func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription) {
-	if sub.ID == "" || (pub.track != nil && pub.bound.ID == sub.ID && pub.bound.From == sub.From) {
+	e := r.loop.engine
+	var home any // in peer-to-peer rooms
+	if r.loop.caps.PeerToPeer {
+		if home = e.Home(pub.participant.sid, sub.ID); home == nil {
+			return // it will come
+		}
+	}
+	if sub.ID == "" || (pub.track != nil && pub.bound.ID == sub.ID && pub.bound.From == sub.From && pub.home == home) {
 		return
 	}
-	e := r.loop.engine
 	t := pub.track
 	if t == nil {
 		t = r.newRemoteTrack(pub)
 	}
 	if d, ok := t.(*RemoteDataTrack); ok {
-		ch := e.Channel(sub.ID)
+		ch := e.Channel(r.channelOf(pub, sub))
 		if ch == nil {
 			return // it will open
 		}
@@ -390,10 +397,10 @@ func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription
 			d.rel = ch.Reliability()
 		}
 		ch.Bind(d.push)
-	} else if err := e.Bind(sub, r.loop.caps.Slots, t.media().recv); err != nil {
+	} else if err := r.bind(pub, sub, t.media().recv); err != nil {
 		return // its section will come
 	}
-	pub.bound = sub
+	pub.bound, pub.home = sub, home
 	if pub.track == nil {
 		pub.track = t
 		r.timeline.Append(TrackSubscribed{t, pub, pub.participant})
@@ -402,6 +409,22 @@ func (r *Room) subscribe(pub *RemoteTrackPublication, sub signaling.Subscription
 		}
 		pub.settleSubscription(nil)
 	}
+}
+
+// bind connects a track with the section that carries it.
+func (r *Room) bind(pub *RemoteTrackPublication, sub signaling.Subscription, recv *engine.Receiver) error {
+	if r.loop.caps.PeerToPeer {
+		return r.loop.engine.BindFrom(pub.participant.sid, sub, recv)
+	}
+	return r.loop.engine.Bind(sub, r.loop.caps.Slots, recv)
+}
+
+// channelOf is how the engine knows the data channel of a subscription.
+func (r *Room) channelOf(pub *RemoteTrackPublication, sub signaling.Subscription) string {
+	if r.loop.caps.PeerToPeer {
+		return engine.MeshLabel(pub.participant.sid, sub.ID)
+	}
+	return sub.ID
 }
 
 // setSubscribed changes what we ask for. It runs on the loop.

@@ -187,7 +187,8 @@ func isLoopback(endpoint string) bool {
 	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
 }
 
-func (r *Room) newEngine() (*engine.Engine, error) {
+// iceServers are those to use: the program's, or else the server's.
+func (r *Room) iceServers() []webrtc.ICEServer {
 	servers := slices.Clone(r.opts.ICEServers)
 	if len(servers) == 0 {
 		for _, s := range r.loop.servers {
@@ -199,8 +200,12 @@ func (r *Room) newEngine() (*engine.Engine, error) {
 			servers = append(servers, server)
 		}
 	}
+	return servers
+}
+
+func (r *Room) newEngine() (*engine.Engine, error) {
 	return engine.New(engine.Config{
-		API: r.api, ICEServers: servers, RelayOnly: r.opts.RelayOnly, Logger: r.log,
+		API: r.api, ICEServers: r.iceServers(), RelayOnly: r.opts.RelayOnly, Logger: r.log,
 		Post:              r.post,
 		ConnectionChanged: r.connectionChanged,
 		Outgoing:          func() {}, // every turn of the loop ends with a flush

@@ -474,7 +474,7 @@ func (m *localMedia) WriteRTP(pkt *rtp.Packet) error {
 	defer m.send.Unlock()
 	for _, pub := range m.followers() {
 		w := pub.sender.layers[0].media.Load()
-		if w == nil || !pub.sender.live.Load() {
+		if w == nil || !pub.sender.live.Load() || w.Idle() {
 			continue
 		}
 		pub.note(w.WriteRTP(pkt))
@@ -521,7 +521,7 @@ func (m *localMedia) write(s media.Sample) {
 	for _, pub := range m.followers() {
 		l := &pub.sender.layers[m.index]
 		w := l.media.Load()
-		if w == nil || !pub.sender.live.Load() || l.resting.Load() {
+		if w == nil || !pub.sender.live.Load() || l.resting.Load() || w.Idle() {
 			continue
 		}
 		if m.kind == KindVideo && !s.Keyframe && l.needKey.Load() {

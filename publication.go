@@ -26,6 +26,7 @@ type RemoteTrackPublication struct {
 
 	// Of the loop alone.
 	bound  signaling.Subscription // what track is bound to
+	home   any                    // what carries it, in peer-to-peer rooms
 	want   *bool                  // SetSubscribed's wish
 	waits  []chan error           // of SetSubscribed
 	finale chan struct{}

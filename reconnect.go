@@ -114,7 +114,11 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		r.state = StateConnected
 	}
 	r.mu.Unlock()
-	l.engine.SetQuiet(l.caps.Slots)
+	if l.caps.PeerToPeer {
+		l.engine.SetMesh(l.timeout, r.iceServers())
+	} else {
+		l.engine.SetQuiet(l.caps.Slots)
+	}
 	l.dirty = l.dirty || l.revision != join.Participant.Revision
 	l.re.sigDown, l.re.fresh = false, false
 	r.apply(state.Update)
@@ -128,6 +132,9 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	r.measure()
 	r.read(s, l.generation)
 	r.watchNetwork()
+	if l.caps.PeerToPeer {
+		r.connectionChanged()
+	}
 	r.look()
 }
 
@@ -272,6 +279,12 @@ func (re *reconnect) cause() error {
 func (r *Room) giveUp() {
 	l := &r.loop
 	if l.ended || r.State() != StateReconnecting || time.Since(l.re.since) < l.timeout {
+		return
+	}
+	if l.caps.PeerToPeer && !l.re.sigDown {
+		// Others cannot end our room. Connections that stay down end by
+		// themselves, and new ones may come.
+		l.re.deadline = r.after(l.timeout, r.giveUp)
 		return
 	}
 	cause := ErrSignalingDisconnected
@@ -525,6 +538,9 @@ func (r *Room) connectionChanged() {
 	case engine.StateDTLSFailed:
 		r.end(wrap("%w", signaling.NewError(signaling.CodeMediaDTLSFailed)), "")
 	case engine.StateNew:
+		if l.engine.Alone() { // nothing is left that could be down
+			l.re.mediaDown, l.re.renewed = false, false
+		}
 	}
 	r.look()
 }
@@ -533,8 +549,8 @@ func (r *Room) connectionChanged() {
 // down.
 func (r *Room) restartICE() {
 	l := &r.loop
-	if l.ended || !l.re.mediaDown {
-		return
+	if l.ended || !l.re.mediaDown || l.caps.PeerToPeer {
+		return // each connection between participants restarts by itself
 	}
 	switch {
 	case l.re.sigDown:

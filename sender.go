@@ -119,7 +119,7 @@ func (p *LocalTrackPublication) close(e *engine.Engine) {
 		}
 	}
 	if d := p.sender.data.Swap(nil); d != nil {
-		_ = d.Close() // a channel that cannot be closed is closed already
+		e.UnpublishData(d)
 	}
 }
 

@@ -134,6 +134,9 @@ type Capabilities struct {
 	Slots bool
 	// Subscribe: Update.Subscribe is understood after joining.
 	Subscribe bool
+	// PeerToPeer: the room is one of peer connections between its
+	// participants, one for each pair. See PeerConnection.
+	PeerToPeer bool
 	// Channels lists the media-signaling channels that are served.
 	Channels []string
 }
@@ -331,6 +334,14 @@ type PeerConnection struct {
 	ID          string
 	Description *Description
 	ICE         *ICE
+
+	// Participant is the SID of who is at the other end, where that is not
+	// the server. Only servers tell it.
+	Participant string
+	// AskOffer is the client's wish to make an offer. In peer-to-peer rooms
+	// the server answers it with DescriptionCreateOffer when the other end
+	// makes none, so that offers never cross.
+	AskOffer bool
 }
 
 // Description is a session description under the revision rule of

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/parley-rtc/parley/internal/front"
+	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/signaling"
 	"github.com/parley-rtc/parley/signaling/accesstoken"
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ const iceServersKey = "ice_servers"
 // serveSettings are the flags that the environment and the file can set.
 var serveSettings = append([]string{
 	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max",
-	"allow-private", "origin", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
+	"allow-private", "origin", "default-room-type", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
 	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
 	"recorded-elsewhere", "max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
 }, keySettings...)
@@ -78,9 +79,10 @@ func newServe() *cobra.Command {
 	f.Uint16Var(&s.maxPort, "udp-port-max", 0, "with --udp-port-min: a UDP port for each connection, up to here")
 	f.BoolVar(&c.Media.AllowPrivate, "allow-private", false, "let clients name addresses of private networks")
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin that may connect, as in https://app.example; * is every one")
+	f.StringVar(&c.DefaultRoomType, "default-room-type", "group", "type of rooms: group (media through the server) or peer-to-peer")
 	f.BoolVar(&c.DisableAdHocRooms, "disable-ad-hoc-rooms", false, "refuse rooms that were not created before")
 	f.IntVar(&c.MaxRooms, "max-rooms", 10_000, "rooms at a time")
-	f.IntVar(&c.MaxParticipants, "max-participants", 50, "participants in a room")
+	f.IntVar(&c.MaxParticipants, "max-participants", 50, "participants in a room; in a peer-to-peer room 10 at most")
 	f.IntVar(&c.MaxTracks, "max-tracks", 16, "tracks of a participant")
 	f.StringVar(&c.Region, "region", "", "name of the place, for clients that show it")
 	f.DurationVar(&c.SessionTimeout, "session-timeout", 30*time.Second, "how long a vanished client keeps its place")
@@ -149,6 +151,9 @@ func (s *serveFlags) config(stderr io.Writer, file map[string]any) error {
 	}
 	if (s.front.CertFile == "") != (s.front.KeyFile == "") {
 		return usagef("TLS needs both --tls-cert and --tls-key")
+	}
+	if c.DefaultRoomType != sfu.Group && c.DefaultRoomType != sfu.PeerToPeer {
+		return usagef("--default-room-type %q: it has to be group or peer-to-peer", c.DefaultRoomType)
 	}
 	if s.retryAfter < 0 {
 		return usagef("--retry-after %v: it cannot be negative", s.retryAfter)

@@ -45,10 +45,11 @@ func (r Reliability) init() *webrtc.DataChannelInit {
 	return init
 }
 
-// DataSender is the sending end of a published data track on one engine. Its
-// methods may be called from any goroutine.
-type DataSender struct {
+// channelSender is the sending end of one data channel. Its methods may be
+// called from any goroutine.
+type channelSender struct {
 	dc   *webrtc.DataChannel
+	once sync.Once
 	open chan struct{}
 	gone chan struct{}
 	low  chan struct{} // one-slot poke
@@ -61,30 +62,9 @@ type DataSender struct {
 	sent   int64
 }
 
-// PublishData opens a data channel under the id.
-func (e *Engine) PublishData(id string, r Reliability) (*DataSender, error) {
-	dc, err := e.links[0].peer.CreateChannel(id, r.init())
-	if err != nil {
-		return nil, err
-	}
-	s := &DataSender{
-		dc: dc, open: make(chan struct{}), gone: make(chan struct{}),
-		low: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-	}
-	dc.SetBufferedAmountLowThreshold(sendBuffer / 2)
-	var once sync.Once
-	dc.OnOpen(func() { once.Do(func() { close(s.open) }) })
-	dc.OnClose(s.end)
-	dc.OnBufferedAmountLow(func() {
-		select {
-		case s.low <- struct{}{}:
-		default:
-		}
-	})
-	return s, nil
-}
+func (s *channelSender) opened() { s.once.Do(func() { close(s.open) }) }
 
-func (s *DataSender) end() {
+func (s *channelSender) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -95,14 +75,14 @@ func (s *DataSender) end() {
 
 // Close closes the channel, once what was sent has been delivered, and makes
 // waiting senders return.
-func (s *DataSender) Close() error {
+func (s *channelSender) Close() error {
 	s.end()
 	return s.dc.Close()
 }
 
 // Drain waits until the server has acknowledged everything that was sent, as
 // long as ctx allows.
-func (s *DataSender) Drain(ctx context.Context) {
+func (s *channelSender) Drain(ctx context.Context) {
 	s.dc.SetBufferedAmountLowThreshold(0)
 	for s.dc.BufferedAmount() > 0 {
 		select {
@@ -117,7 +97,7 @@ func (s *DataSender) Drain(ctx context.Context) {
 
 // Abandon makes waiting senders return and tells how many messages were not
 // acknowledged by the server. The channel is not used any more.
-func (s *DataSender) Abandon() (unconfirmed int) {
+func (s *channelSender) Abandon() (unconfirmed int) {
 	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +106,7 @@ func (s *DataSender) Abandon() (unconfirmed int) {
 }
 
 // trim forgets the messages that have been acknowledged.
-func (s *DataSender) trim() {
+func (s *channelSender) trim() {
 	waiting := int(s.dc.BufferedAmount())
 	total := 0
 	keep := len(s.sizes)
@@ -139,7 +119,7 @@ func (s *DataSender) trim() {
 
 // Send sends a message. It waits while the channel is not open yet and while
 // the buffer is full, as long as ctx allows.
-func (s *DataSender) Send(ctx context.Context, data []byte, text bool) error {
+func (s *channelSender) Send(ctx context.Context, data []byte, text bool) error {
 	if len(data) > MaxMessage {
 		return ErrMessageTooLarge
 	}
@@ -158,7 +138,7 @@ func (s *DataSender) Send(ctx context.Context, data []byte, text bool) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for s.dc.BufferedAmount()+uint64(len(data)) > sendBuffer {
+	for s.full(len(data)) {
 		select {
 		case <-s.low:
 		case <-s.gone:
@@ -167,6 +147,16 @@ func (s *DataSender) Send(ctx context.Context, data []byte, text bool) error {
 			return ctx.Err()
 		}
 	}
+	return s.push(data, text)
+}
+
+// full reports whether a message of that size has to wait.
+func (s *channelSender) full(size int) bool {
+	return s.dc.BufferedAmount()+uint64(size) > sendBuffer
+}
+
+// push sends a message that does not have to wait.
+func (s *channelSender) push(data []byte, text bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -190,7 +180,7 @@ func (s *DataSender) Send(ctx context.Context, data []byte, text bool) error {
 }
 
 // Buffered returns the bytes that were sent and are not acknowledged.
-func (s *DataSender) Buffered() int { return int(s.dc.BufferedAmount()) }
+func (s *channelSender) Buffered() int { return int(s.dc.BufferedAmount()) }
 
 // Message is one data message.
 type Message struct {

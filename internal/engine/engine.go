@@ -44,6 +44,10 @@ type Engine struct {
 	links  []*link // the first is ours, made at the start
 	closed bool
 
+	mesh      *mesh // in a peer-to-peer room
+	published []*Publication
+	senders   []*DataSender
+
 	uplinks  []*uplink
 	inlets   map[inletKey]*slot
 	channels map[string]*DataReceiver   // opened by the other side, by label
@@ -72,7 +76,7 @@ func New(cfg Config) (*Engine, error) {
 	if e.cfg.Logger == nil {
 		e.cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	l, err := e.open(uuid.NewString())
+	l, err := e.open(uuid.NewString(), "c")
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +88,7 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-func (e *Engine) open(id string) (*link, error) {
+func (e *Engine) open(id, midPrefix string) (*link, error) {
 	l := &link{}
 	post := func(f func()) {
 		e.cfg.Post(func() {
@@ -96,14 +100,21 @@ func (e *Engine) open(id string) (*link, error) {
 	peer, err := e.cfg.API.NewPeer(rtc.PeerConfig{
 		ICEServers: e.cfg.ICEServers,
 		RelayOnly:  e.cfg.RelayOnly,
-		MidPrefix:  "c",
+		MidPrefix:  midPrefix,
 		Handler: rtc.Handler{
-			State:      func() { post(e.cfg.ConnectionChanged) },
+			State: func() {
+				post(func() {
+					if e.mesh != nil && !l.mesh.gone {
+						e.look(l)
+					}
+					e.cfg.ConnectionChanged()
+				})
+			},
 			Candidates: func() { post(func() { e.sendICE(l, false) }) },
 			Inlet:      func(in *rtc.Inlet) { post(func() { e.inletBegan(l, in) }) },
 			Channel: func(dc *webrtc.DataChannel) {
 				r := newDataReceiver(dc)
-				post(func() { e.channelOpened(r) })
+				post(func() { e.channelOpened(l, r) })
 				dc.OnClose(func() { post(func() { e.channelClosed(r) }) })
 			},
 		},
@@ -125,8 +136,14 @@ func (e *Engine) Close() (wait func() error) {
 	}
 	e.closed = true
 	links, inlets := e.links, e.inlets
+	for _, l := range links {
+		l.stopTimer()
+	}
 	return func() error {
 		var errs []error
+		if e.mesh != nil {
+			defer e.mesh.wg.Wait()
+		}
 		for _, l := range links {
 			errs = append(errs, l.peer.Close())
 		}
@@ -194,13 +211,18 @@ func (e *Engine) Sync() ([]signaling.PeerConnection, error) {
 		if _, err := l.negotiate(); err != nil {
 			return nil, err
 		}
-		pc := signaling.PeerConnection{ID: l.id, Description: l.description(), ICE: l.ice(true)}
+		pc := signaling.PeerConnection{ID: l.id, Description: l.description(), ICE: l.ice(true), AskOffer: l.wantsTurn()}
+		l.mesh.asked = pc.AskOffer
 		if pc.Description == nil {
 			pc.Description = l.answer
 		}
 		list = append(list, pc)
 	}
 	clear(e.out)
+	if e.mesh != nil {
+		list = append(list, e.mesh.said...)
+		e.mesh.said = nil
+	}
 	return list, nil
 }
 
@@ -208,6 +230,10 @@ func (e *Engine) Sync() ([]signaling.PeerConnection, error) {
 // list is complete, so that connections missing from it are closed; a server
 // that gives no list at all leaves them alone.
 func (e *Engine) Apply(list []signaling.PeerConnection, full bool) error {
+	if e.mesh != nil {
+		e.applyMesh(list, full)
+		return nil
+	}
 	for _, pc := range list {
 		l := e.link(pc.ID)
 		if l == nil {
@@ -215,7 +241,7 @@ func (e *Engine) Apply(list []signaling.PeerConnection, full bool) error {
 				continue
 			}
 			var err error
-			if l, err = e.open(pc.ID); err != nil {
+			if l, err = e.open(pc.ID, "c"); err != nil {
 				return err
 			}
 		}
@@ -265,6 +291,10 @@ func (e *Engine) describe(l *link, d signaling.Description) error {
 
 // Negotiate makes the offers that are due; what is to be sent waits for Flush.
 func (e *Engine) Negotiate() error {
+	if e.mesh != nil {
+		e.negotiateMesh()
+		return nil
+	}
 	for _, l := range e.links {
 		d, err := l.negotiate()
 		if err != nil {
@@ -292,6 +322,9 @@ func (e *Engine) RestartICE() error {
 
 // Awaiting reports whether an offer waits for its answer.
 func (e *Engine) Awaiting() bool {
+	if e.mesh != nil {
+		return false // for somebody else than the server
+	}
 	for _, l := range e.links {
 		if l.offer != nil {
 			return true
@@ -320,7 +353,7 @@ func (e *Engine) queue(l *link) *signaling.PeerConnection {
 }
 
 func (e *Engine) sendICE(l *link, again bool) {
-	if !l.settled {
+	if l.mesh.gone || !l.settled && e.mesh == nil {
 		return // the join is not answered yet; its reply has the candidates we need
 	}
 	if ice := l.ice(again); ice != nil {
@@ -337,11 +370,18 @@ func (e *Engine) Flush() []signaling.PeerConnection {
 		}
 	}
 	clear(e.out)
+	if e.mesh != nil {
+		list = append(list, e.mesh.said...)
+		e.mesh.said = nil
+	}
 	return list
 }
 
 // Connection sums the connections' states up: the best of several counts.
 func (e *Engine) Connection() Connection {
+	if e.mesh != nil {
+		return e.connectionMesh()
+	}
 	c := Connection{State: StateNew}
 	for i, l := range e.links {
 		if s := stateOf(l.peer); i == 0 || s > c.State {
@@ -431,6 +471,9 @@ func (e *Engine) Sections() (out map[string]rtc.OutletStats, in map[string]rtc.I
 }
 
 func (e *Engine) inletBegan(l *link, in *rtc.Inlet) {
+	if l.mesh.gone {
+		return
+	}
 	key := inletKey{l, in.Mid()}
 	s := e.inlets[key]
 	if s == nil {
@@ -455,7 +498,7 @@ func (e *Engine) slot(l *link, mid string) *slot {
 	return s
 }
 
-func (e *Engine) channelOpened(r *DataReceiver) {
+func (e *Engine) channelOpened(l *link, r *DataReceiver) {
 	const most = 512 // channels; those that a server opens beyond are closed again
 	if len(e.opened) >= most {
 		_ = r.dc.Close() // it has ended already then
@@ -465,7 +508,7 @@ func (e *Engine) channelOpened(r *DataReceiver) {
 		maps.DeleteFunc(e.channels, func(_ string, old *DataReceiver) bool { _, open := e.opened[old]; return !open })
 	}
 	e.opened[r] = struct{}{}
-	e.channels[r.Label()] = r
+	e.channels[e.labelOf(l, r)] = r
 	if e.cfg.ChannelOpened != nil {
 		e.cfg.ChannelOpened(r.Label())
 	}

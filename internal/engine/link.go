@@ -23,6 +23,8 @@ type link struct {
 	// quiet says that the other side makes no offers: ours are applied at
 	// once, and their candidates gathered.
 	quiet bool
+	mesh  meshLink
+	fill  func() error // adds to an answer what can be sent in it; may be nil
 
 	rev, stable int
 	offer       *offer
@@ -62,7 +64,7 @@ func newLink(id string, peer *rtc.Peer) *link {
 
 // negotiate makes an offer if one is wanted and possible.
 func (l *link) negotiate() (*signaling.Description, error) {
-	if !(l.dirty || l.restart) || l.offer != nil {
+	if !(l.dirty || l.restart) || l.offer != nil || l.wantsTurn() {
 		return nil, nil
 	}
 	restart := l.restart && l.settled
@@ -73,6 +75,7 @@ func (l *link) negotiate() (*signaling.Description, error) {
 	l.dirty, l.restart = false, false
 	l.rev++
 	l.offer = &offer{rev: l.rev, sdp: sdp, restart: restart}
+	l.offering()
 	if !l.settled || l.quiet || restart {
 		// An ICE restart cannot be forgotten again: it is applied at once.
 		if err := l.apply(); err != nil {
@@ -127,6 +130,7 @@ func (l *link) receive(d signaling.Description) (reply *signaling.Description, s
 			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
 		}
 		l.stable, l.settled, l.offer = l.rev, true, nil
+		l.reuse(&l.mesh.told)
 		l.remoteChanged(d.SDP)
 		if q := l.queued; q != nil {
 			l.queued = nil
@@ -156,6 +160,11 @@ func (l *link) receive(d signaling.Description) (reply *signaling.Description, s
 		if err := l.peer.SetRemoteOffer(d.SDP); err != nil {
 			return nil, false, fmt.Errorf("%w: %w", errRemote, err)
 		}
+		if l.fill != nil {
+			if err := l.fill(); err != nil {
+				return nil, false, fmt.Errorf("%w: %w", errLocal, err)
+			}
+		}
 		sdp, err := l.peer.Answer(false)
 		if err != nil {
 			return nil, false, fmt.Errorf("%w: %w", errLocal, err)
@@ -173,7 +182,7 @@ func (l *link) receive(d signaling.Description) (reply *signaling.Description, s
 			l.queued = &d
 			return nil, false, nil
 		}
-		l.rev, l.dirty = d.Revision, true
+		l.rev, l.dirty, l.mesh.granted = d.Revision, true, true
 		reply, err = l.negotiate()
 		return reply, false, err
 	}

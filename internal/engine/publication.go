@@ -40,6 +40,7 @@ type Publication struct {
 	link     *uplink
 	codec    media.Codec
 	keyframe func()
+	parts    atomic.Pointer[[]part] // one for each connection of a peer-to-peer room; else nil
 
 	mu      sync.Mutex
 	packets *packet.Packetizer
@@ -71,6 +72,14 @@ func (e *Engine) PublishLayers(id string, codec media.Codec, keyframes []func())
 			return nil, err
 		}
 		pubs = append(pubs, &Publication{id: id, codec: codec, packets: packets, clock: packet.NewClock(codec), keyframe: keyframe})
+	}
+	// Between participants nobody chooses a size for each: the largest is sent.
+	e.published = append(e.published, pubs[len(pubs)-1])
+	if e.mesh != nil {
+		for _, p := range pubs {
+			p.parts.Store(&[]part{})
+		}
+		return pubs, e.publishMesh(pubs[len(pubs)-1])
 	}
 	links := e.freeUplinks(codec, len(pubs))
 	if links == nil {
@@ -144,15 +153,28 @@ func (e *Engine) addUplinks(id string, codec media.Codec, layers int) ([]*uplink
 }
 
 // Unpublish frees the publication's section. The server needs no offer for it.
-func (e *Engine) Unpublish(p *Publication) { p.link.user.CompareAndSwap(p, nil) }
+func (e *Engine) Unpublish(p *Publication) {
+	e.published = slices.DeleteFunc(e.published, func(o *Publication) bool { return o == p })
+	if e.mesh != nil && p.parts.Load() != nil {
+		e.unpublishMesh(p)
+		return
+	}
+	p.link.user.CompareAndSwap(p, nil)
+}
 
 // Ready reports whether media that is written now can arrive.
 func (p *Publication) Ready() bool {
+	if parts := p.parts.Load(); parts != nil {
+		return slices.ContainsFunc(*parts, func(part part) bool { return part.pub.Ready() })
+	}
 	return p.link.user.Load() == p && p.link.outlet.Negotiated()
 }
 
 // WriteSample sends one sample. It does not wait for the network.
 func (p *Publication) WriteSample(s media.Sample) error {
+	if parts := p.parts.Load(); parts != nil {
+		return p.writeSampleMesh(*parts, s)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.Ready() {
@@ -187,6 +209,9 @@ func (p *Publication) WriteSample(s media.Sample) error {
 // WriteRTP sends one packet that was made elsewhere. Sequence numbers follow
 // those of the section, timestamps keep their distances.
 func (p *Publication) WriteRTP(pkt *rtp.Packet) error {
+	if parts := p.parts.Load(); parts != nil {
+		return p.writeRTPMesh(*parts, pkt)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.Ready() {
@@ -214,6 +239,9 @@ func (u *uplink) write(h *rtp.Header, payload []byte, captured time.Time) error 
 
 // Stats returns the section's counters, and how many samples were sent.
 func (p *Publication) Stats() (rtc.OutletStats, int64) {
+	if parts := p.parts.Load(); parts != nil {
+		return p.statsMesh(*parts)
+	}
 	p.mu.Lock()
 	sent := p.sent
 	p.mu.Unlock()

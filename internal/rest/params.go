@@ -20,6 +20,7 @@ const (
 	ordinaryRoom = 50 // more make a room large
 	smallRoom    = 4
 	goRoom       = 2
+	meshRoom     = 10
 	largeTracks  = 16 // published at a time in a large room
 )
 
@@ -128,6 +129,8 @@ func (h *Handler) size(f *form, o *sfu.RoomOptions) {
 	case "", "group":
 	case "group-small":
 		most, usual = min(smallRoom, most), min(smallRoom, most)
+	case sfu.PeerToPeer:
+		most, usual = min(meshRoom, most), min(meshRoom, most)
 	case "go":
 		most, usual = min(goRoom, most), min(goRoom, most)
 	default:

@@ -161,7 +161,7 @@ func TestTR1ARoomIsMadeAndRead(t *testing.T) {
 
 func TestTR1DefaultsOfTypes(t *testing.T) {
 	w := newWorld(t)
-	for kind, most := range map[string]float64{"group": 50, "group-small": 4, "go": 2} {
+	for kind, most := range map[string]float64{"group": 50, "group-small": 4, "go": 2, "peer-to-peer": 10} {
 		a := w.post("/v1/Rooms", "Type", kind)
 		require.Equal(t, http.StatusCreated, a.status, "%v", a.body)
 		require.Equal(t, a.body["sid"], a.body["unique_name"], "the SID is the name")

@@ -46,8 +46,8 @@ type Limits struct {
 	KeyframePause time.Duration
 }
 
-func fill[T int | int64 | float64 | time.Duration](v *T, def T) {
-	if *v == 0 {
+func fill[T comparable](v *T, def T) {
+	if *v == *new(T) {
 		*v = def
 	}
 }

@@ -17,6 +17,7 @@ type metrics struct {
 	joins    prometheus.Histogram
 	refusals *prometheus.CounterVec
 	dropped  prometheus.Counter
+	made     prometheus.Counter
 	server   *Server
 
 	mu   sync.Mutex
@@ -65,7 +66,10 @@ func newMetrics(s *Server) *metrics {
 			Name: "parley_candidates_dropped_total", Help: "ICE candidates of clients that were not allowed.",
 		}),
 	}
-	m.registry.MustRegister(m.joins, m.refusals, m.dropped, gauges{m})
+	m.made = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "parley_peer_connections_total", Help: "Peer connections made; none for peer-to-peer rooms.",
+	})
+	m.registry.MustRegister(m.joins, m.refusals, m.dropped, m.made, gauges{m})
 	return m
 }
 
@@ -83,6 +87,7 @@ func (m *metrics) refused(code signaling.Code) {
 func (m *metrics) connected(pc *rtc.Peer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.made.Inc()
 	m.live[pc] = true
 }
 

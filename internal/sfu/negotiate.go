@@ -7,6 +7,9 @@ import (
 
 // negotiate applies what the client says of one peer connection.
 func (p *peer) negotiate(pc *signaling.PeerConnection) *signaling.Error {
+	if p.room.mesh != nil {
+		return p.pass(pc)
+	}
 	d := pc.Description
 	if p.link == nil || p.link.id != pc.ID {
 		// Another connection takes the place of the one before.

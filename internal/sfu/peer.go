@@ -21,6 +21,7 @@ type peer struct {
 	sid, identity string
 	session       string
 	account       string
+	offers        []signaling.PeerConnection // of a join, in a peer-to-peer room
 	role          accesstoken.Role
 	slotMode      bool // media arrives in slots, and we make no offers
 	rates         *dataRates
@@ -225,16 +226,18 @@ func (p *peer) clean() {
 func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 	p.publishedRevision++
 	p.subscribedRevision++
-	cfg, recording := &p.srv.cfg, p.recording
+	cfg, recording, mesh := &p.srv.cfg, p.recording, p.room.mesh != nil
 	return signaling.State{
 		Session: p.session,
 		Room: signaling.Room{
 			SID: p.room.sid, Name: p.room.name, SessionTimeout: cfg.SessionTimeout,
 			SignalingRegion: cfg.Region, MediaRegion: p.room.opts.MediaRegion, MaxParticipants: p.room.opts.MaxParticipants,
 		},
-		Participant:  signaling.Identity{SID: p.sid, Identity: p.identity},
-		Capabilities: signaling.Capabilities{Resume: true, Slots: p.slotMode, Subscribe: true, Channels: p.channelNames()},
-		ICEServers:   p.srv.iceServers(p.identity),
+		Participant: signaling.Identity{SID: p.sid, Identity: p.identity},
+		Capabilities: signaling.Capabilities{
+			Resume: true, Slots: p.slotMode, Subscribe: !mesh, PeerToPeer: mesh, Channels: p.channelNames(),
+		},
+		ICEServers: p.srv.iceServers(p.identity),
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),
 			Recording: &recording, PeerConnections: p.descriptions,

@@ -165,6 +165,12 @@ func (p *peer) unpublish(pub *publication) {
 // bind joins publications to the media that carries them, and notes which of
 // them can be forwarded.
 func (p *peer) bind() {
+	if p.room.mesh != nil {
+		for _, t := range p.tracks {
+			t.ready = true // it is carried from participant to participant
+		}
+		return
+	}
 	if p.link == nil {
 		return
 	}

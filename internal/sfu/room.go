@@ -17,6 +17,7 @@ type room struct {
 	sid, name string
 	adHoc     bool
 	opts      RoomOptions // never change
+	mesh      *mesh       // of a peer-to-peer room
 	created   time.Time
 	published atomic.Int32 // tracks, where their number is bounded
 
@@ -43,6 +44,11 @@ type member struct {
 	shown         bool // the others know of it
 	curious       bool // its peer wants to know who speaks
 	loud          int  // see speakers
+
+	// Of the mesh.
+	absent  bool        // was away for so long that it has no connections
+	listing bool        // is about to be told of all its connections
+	leaving *time.Timer // while it is away
 }
 
 func (m *member) remote() signaling.RemoteParticipant {
@@ -70,14 +76,18 @@ type roster struct {
 type news struct {
 	participants []signaling.RemoteParticipant
 	roster       *roster
-	recording    signaling.Recording // for one that comes, or is back
-	speaker      string              // told by a room only to who comes or comes back
+	recording    signaling.Recording        // for one that comes, or is back
+	speaker      string                     // told by a room only to who comes or comes back
+	connections  []signaling.PeerConnection // all there are, in a peer-to-peer room
 }
 
 func newRoom(srv *Server, o RoomOptions, adHoc bool) *room {
 	r := &room{
 		actor: newActor(), srv: srv, sid: sid.New(sid.Room), name: o.Name, adHoc: adHoc, opts: o, created: time.Now(),
 		reserved: map[*peer]string{}, rules: o.Recording, recording: signaling.Recording{Revision: 1},
+	}
+	if o.Type == PeerToPeer {
+		r.mesh = &mesh{room: r}
 	}
 	if r.name == "" {
 		r.name = r.sid
@@ -156,11 +166,15 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 		delete(r.reserved, p)
 		m := &member{
 			peer: p, sid: p.sid, identity: p.identity, revision: 1,
-			state: signaling.StateConnected, tracks: tracks, curious: p.has(speakerChannel) || p.allotment.profile != nil,
+			state: signaling.StateConnected, curious: p.has(speakerChannel) || p.allotment.profile != nil,
 		}
 		r.members = append(r.members, m)
+		m.tracks = r.claim(m, tracks)
 		r.indicateRecording()
-		ready(news{participants: r.others(p), roster: r.roster(), recording: r.recording, speaker: r.speakers.current})
+		ready(news{
+			participants: r.others(p), roster: r.roster(), recording: r.recording, connections: r.arrive(m),
+			speaker: r.speakers.current,
+		})
 		r.tell(m)
 		r.hearken()
 	})
@@ -171,7 +185,7 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 func (r *room) setTracks(p *peer, tracks []track) {
 	r.post(func() {
 		if m := r.member(p); m != nil {
-			m.tracks = tracks
+			m.tracks = r.claim(m, tracks)
 			m.revision++
 			r.tell(m)
 		}
@@ -212,6 +226,7 @@ func (r *room) change(p *peer, state signaling.ParticipantState) {
 		m.state = state
 		m.revision++
 		r.tell(m)
+		r.watch(m)
 	}
 }
 
@@ -223,7 +238,10 @@ func (r *room) resume(p *peer) (others news, ok bool) {
 			return
 		}
 		r.change(p, signaling.StateConnected)
-		others = news{participants: r.others(p), roster: r.roster(), recording: r.recording, speaker: r.speakers.current}
+		others = news{
+			participants: r.others(p), roster: r.roster(), recording: r.recording, connections: r.reconnect(r.member(p)),
+			speaker: r.speakers.current,
+		}
 	})
 	return others, ok
 }
@@ -244,6 +262,7 @@ func (r *room) remove(p *peer, reason signaling.DisconnectReason) {
 	m.revision++
 	r.tell(m)
 	r.speakerLeft(m)
+	r.part(m)
 	r.endIfEmpty()
 }
 
@@ -346,6 +365,7 @@ func (r *room) end() {
 func (r *room) complete() {
 	r.post(func() {
 		for _, m := range r.members {
+			m.forget()
 			p := m.peer
 			p.post(func() {
 				p.finish(signaling.NewError(signaling.CodeRoomCompleted), signaling.DisconnectCompleted, 0)

@@ -14,9 +14,10 @@ import (
 // those that come into being by themselves.
 type RoomOptions struct {
 	Name string // unique among the rooms in progress; empty: the SID
-	// Type is what the room is called a kind of; empty: group.
+	// Type is what the room is called a kind of; empty: the server's. See Group
+	// and PeerToPeer.
 	Type            string
-	MaxParticipants int // 0: the server's
+	MaxParticipants int // 0: the server's; in peer-to-peer rooms 10 at most
 	// VideoCodecs are the ones that may be negotiated; nil: all.
 	VideoCodecs []media.Codec
 	// AudioOnly refuses video, with code 53125.
@@ -41,14 +42,18 @@ type RoomOptions struct {
 }
 
 func (o *RoomOptions) setDefaults(c *Config) {
-	if o.Type == "" {
-		o.Type = "group"
-	}
+	fill(&o.Type, c.DefaultRoomType)
 	fill(&o.MaxParticipants, c.MaxParticipants)
+	if o.Type == PeerToPeer {
+		o.MaxParticipants = min(o.MaxParticipants, maxPeerToPeer)
+	}
 	fill(&o.EmptyTimeout, c.EmptyRoomTimeout)
 	fill(&o.UnusedTimeout, c.EmptyRoomTimeout)
 	fill(&o.MaxParticipantDuration, c.MaxParticipantDuration)
-	if o.MediaRegion == "" {
+	switch {
+	case o.Type == PeerToPeer:
+		o.MediaRegion = "" // there is none
+	case o.MediaRegion == "":
 		o.MediaRegion = c.Region
 	}
 }

@@ -37,9 +37,12 @@ type Config struct {
 
 	// DisableAdHocRooms refuses rooms that were not created with CreateRoom.
 	DisableAdHocRooms bool
-	MaxRooms          int // 10 000
-	MaxParticipants   int // in a room; 50
-	MaxTracks         int // of a participant; 16
+	// DefaultRoomType is that of rooms of which nothing else is said, as of
+	// those that come into being by themselves: Group or PeerToPeer; Group.
+	DefaultRoomType string
+	MaxRooms        int // 10 000
+	MaxParticipants int // in a room; 50, and 10 in peer-to-peer rooms
+	MaxTracks       int // of a participant; 16
 	// SessionTimeout is how long a vanished client keeps its place; 30 s.
 	SessionTimeout time.Duration
 	// MaxParticipantDuration is how long anybody may stay; 4 h.
@@ -92,6 +95,7 @@ type Media struct {
 }
 
 func (c *Config) setDefaults() {
+	fill(&c.DefaultRoomType, Group)
 	fill(&c.MaxRooms, 10_000)
 	fill(&c.MaxParticipants, 50)
 	fill(&c.MaxTracks, 16)

@@ -104,11 +104,13 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	if refusal != nil {
 		return nil, refusal
 	}
-	p.slotMode = j.Slots && !s.cfg.ServerOffers
+	p.slotMode = j.Slots && !s.cfg.ServerOffers && p.room.mesh == nil
 	p.sid, p.session = sid.New(sid.Participant), newSession()
 	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
 	p.localRevision = -1
-	p.wantChannels(j)
+	if p.room.mesh == nil {
+		p.wantChannels(j)
+	}
 	p.setProfile(j.BandwidthProfile)
 	if err := p.apply(&j.Participant, j.PeerConnections, nil); err != nil {
 		return nil, p.abandon(err)
@@ -117,6 +119,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	if !p.room.enter(p, p.trackList(), func(n news) {
 		found, p.roster = n, n.roster
 		p.setSpeaker(n.speaker)
+		p.descriptions = append(p.descriptions, n.connections...)
 		p.reconcile()
 	}) {
 		return nil, p.abandon(signaling.NewError(signaling.CodeRoomCompleted))
@@ -252,7 +255,7 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 	p.setProfile(j.BandwidthProfile)
 	p.allotNews()
 	p.channelsReady()
-	p.listLink()
+	p.listLink(found.connections)
 	state := p.state(found.participants)
 	p.clean()
 	_ = conn.Accept(state) // a connection that was lost again is noticed by its reader
@@ -262,7 +265,11 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 
 // listLink makes sure that the live connection is among the descriptions: one
 // that is not named would be closed.
-func (p *peer) listLink() {
+func (p *peer) listLink(mesh []signaling.PeerConnection) {
+	if p.room.mesh != nil {
+		p.descriptions = mesh
+		return
+	}
 	if p.link == nil {
 		if p.descriptions == nil {
 			p.descriptions = []signaling.PeerConnection{}

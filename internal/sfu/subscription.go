@@ -23,6 +23,10 @@ type subscription struct {
 
 // reconcile makes the subscriptions those that the rules ask for.
 func (p *peer) reconcile() {
+	if p.room.mesh != nil {
+		p.reconcileMesh()
+		return
+	}
 	r := p.roster
 	wanted := make(map[*publication]string, len(r.pubs))
 	if p.role.CanSubscribe() {

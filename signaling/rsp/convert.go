@@ -19,7 +19,7 @@ func connectionsToWire(pcs []signaling.PeerConnection) list[peerConnection] {
 	}
 	out := make(list[peerConnection], len(pcs))
 	for i, pc := range pcs {
-		out[i].ID = pc.ID
+		out[i].ID, out[i].Participant, out[i].AskOffer = pc.ID, pc.Participant, pc.AskOffer
 		if d := pc.Description; d != nil {
 			out[i].Description = &description{Type: string(d.Type), Revision: d.Revision, SDP: d.SDP}
 		}
@@ -43,7 +43,7 @@ func connectionsFromWire(pcs list[peerConnection]) []signaling.PeerConnection {
 	}
 	out := make([]signaling.PeerConnection, len(pcs))
 	for i, pc := range pcs {
-		out[i].ID = pc.ID
+		out[i].ID, out[i].Participant, out[i].AskOffer = pc.ID, pc.Participant, pc.AskOffer
 		if d := pc.Description; d != nil && knownDescription(d.Type) {
 			out[i].Description = &signaling.Description{
 				Type: signaling.DescriptionType(d.Type), Revision: d.Revision, SDP: d.SDP,
@@ -340,7 +340,7 @@ func (m *serverMessage) state() signaling.State {
 	s.Capabilities.Resume = s.Session != ""
 	channels := slices.Collect(maps.Keys(m.MediaSignaling))
 	if p := m.Parley; p != nil {
-		s.Capabilities.Slots, s.Capabilities.Subscribe = p.Slots, p.Subscribe
+		s.Capabilities.Slots, s.Capabilities.Subscribe, s.Capabilities.PeerToPeer = p.Slots, p.Subscribe, p.PeerToPeer
 		s.ICEServers = serversFromWire(p.ICEServers)
 		s.Room.MaxParticipants = p.MaxParticipants
 		for _, n := range p.Channels {

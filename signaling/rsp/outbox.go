@@ -128,6 +128,7 @@ func mergeConnection(waiting list[peerConnection], pc peerConnection) list[peerC
 		return append(waiting, pc)
 	}
 	w := &waiting[last]
+	w.AskOffer = w.AskOffer || pc.AskOffer
 	if d := pc.Description; d != nil {
 		switch {
 		case w.Description == nil:

@@ -151,6 +151,7 @@ func stateMessage(s *signaling.State, resume, parley bool) *serverMessage {
 			Version:         parleyVersion,
 			Slots:           s.Capabilities.Slots,
 			Subscribe:       s.Capabilities.Subscribe,
+			PeerToPeer:      s.Capabilities.PeerToPeer,
 			ICEServers:      serversToWire(s.ICEServers),
 			MaxParticipants: s.Room.MaxParticipants,
 		}

@@ -137,6 +137,7 @@ type serverExtension struct {
 	Slots           bool            `json:"slots"`
 	Subscribe       bool            `json:"subscribe"`
 	ICEServers      list[iceServer] `json:"ice_servers,omitzero"`
+	PeerToPeer      bool            `json:"peer_to_peer,omitempty"`
 	MaxParticipants int             `json:"max_participants,omitempty"`
 	Channels        list[name]      `json:"channels,omitzero"`
 }
@@ -244,6 +245,8 @@ type peerConnection struct {
 	ID          string       `json:"id"`
 	Description *description `json:"description,omitempty"`
 	ICE         *iceState    `json:"ice,omitempty"`
+	Participant string       `json:"participant,omitempty"`
+	AskOffer    bool         `json:"ask_offer,omitempty"`
 }
 
 type description struct {

@@ -27,6 +27,28 @@ func CheckCandidate(c signaling.Candidate, policy AddressPolicy) error {
 	return checkCandidate(strings.TrimPrefix(c.Candidate, "candidate:"), policy.Allows)
 }
 
+// CheckPassedCandidate judges a candidate that is passed on to another client,
+// which decides by itself where it sends. Besides what CheckCandidate takes, an
+// address may be private, or a name of multicast DNS, as browsers use it to hide
+// one; and TCP may be called.
+func CheckPassedCandidate(c signaling.Candidate) error {
+	c.Candidate = strings.TrimPrefix(c.Candidate, "candidate:")
+	f := strings.Split(c.Candidate, " ")
+	if len(f) > 7 && len(c.Candidate) <= maxCandidate {
+		const known = "192.0.2.1" // in place of what is not looked at
+		if name, local := strings.CutSuffix(f[4], ".local"); local && token(name, 64) {
+			f[4] = known
+		}
+		if strings.EqualFold(f[2], "tcp") {
+			if i := slices.Index(f, "tcptype"); i > 0 && i+1 < len(f) && (f[i+1] == "passive" || f[i+1] == "so") {
+				f[i+1] = "active"
+			}
+		}
+		c.Candidate = strings.Join(f, " ")
+	}
+	return CheckCandidate(c, AddressPolicy{AllowPrivate: true, AllowLoopback: true})
+}
+
 // checkCandidate reads the value of a candidate strictly: what passes has one
 // meaning. The address must be literal, so no name is ever looked up.
 func checkCandidate(value string, allow func(netip.Addr) bool) error {
