@@ -143,16 +143,16 @@ func (l *layers) out(sdp string) string {
 		return sdp
 	}
 	d := parseLines(sdp)
-	real := d.sections[:0:0]
+	shown := d.sections[:0:0]
 	virtual := map[string]lines{}
 	for _, s := range d.sections {
 		if mid := s.value("a=mid:"); strings.HasPrefix(mid, virtualMark) {
 			virtual[mid] = s
 		} else {
-			real = append(real, s)
+			shown = append(shown, s)
 		}
 	}
-	for i, s := range real {
+	for i, s := range shown {
 		mid := s.value("a=mid:")
 		var more []lines
 		for layer := 1; layer < MaxLayers; layer++ {
@@ -161,10 +161,10 @@ func (l *layers) out(sdp string) string {
 			}
 		}
 		if s.sends() {
-			real[i] = joinLayers(s, more)
+			shown[i] = joinLayers(s, more)
 		}
 	}
-	d.sections = real
+	d.sections = shown
 	d.unbundle()
 	return d.String()
 }

@@ -228,8 +228,10 @@ func (p *peer) measure(m *measurement) *quality {
 		rtt = min(max(m.ICE.RTT, 0), 60)
 	}
 	for _, f := range []struct{ flow, counted *flow }{
-		{&q.audio.send, &counted.audio.send}, {&q.audio.recv, &counted.audio.recv},
-		{&q.video.send, &counted.video.send}, {&q.video.recv, &counted.video.recv},
+		{&q.audio.send, &counted.audio.send},
+		{&q.audio.recv, &counted.audio.recv},
+		{&q.video.send, &counted.video.send},
+		{&q.video.recv, &counted.video.recv},
 	} {
 		f.flow.advance(*f.counted, since)
 		f.flow.rtt = rtt

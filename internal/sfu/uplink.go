@@ -92,10 +92,6 @@ func (u *uplink) setInlet(in *rtc.Inlet) {
 	}
 }
 
-// wantKeyframe asks the publisher for a key frame of a publication without
-// layers.
-func (u *uplink) wantKeyframe() { u.layer(0).wantKeyframe() }
-
 // aim has all subscribers choose their layers again.
 func (u *uplink) aim() {
 	for _, s := range *u.slots.Load() {
