@@ -266,13 +266,11 @@ var wanted = map[string]string{
 // else has one today.
 var absent = []string{
 	"The module: runPreflight", "The module: isSupported",
-	"Options of connect: networkQuality",
 	"Options of connect: insights",
 	"Options of connect: enableDscp", "Options of connect: receiveTranscriptions", "Options of connect: notifyWarnings",
 	"Options of connect: RTCPeerConnection", "Options of connect: MediaStream", "Options of connect: getUserMedia",
 	"Options of connect: enumerateDevices", "Options of connect: mapMediaElement", "Options of connect: disposeMediaElement",
 	"Room: properties and methods: refreshInactiveMedia", "Room: properties and methods: toJSON",
-	"Participants: properties: networkQualityLevel", "Participants: properties: networkQualityStats",
 	"LocalParticipant: properties and methods: setNetworkQualityConfiguration",
 	"Tracks: properties and methods: processor", "Tracks: properties and methods: addProcessor",
 	"Tracks: properties and methods: removeProcessor", "Tracks: properties and methods: noiseCancellation",
