@@ -131,9 +131,14 @@ func (r *Receiver) push(pkt *rtp.Packet, codec rtc.Codec) {
 		}
 	}
 	taps := r.taps
+	// A participant that sends by itself does not know when we began to listen.
+	missed := r.kind == media.Video && !r.started
 	r.mu.Unlock()
 	if tell {
 		r.changed()
+	}
+	if missed {
+		r.RequestKeyframe()
 	}
 	for _, t := range taps {
 		t.push(pkt, codec)

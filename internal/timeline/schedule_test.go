@@ -75,8 +75,9 @@ func randomSchedule(t *testing.T, seed uint64) {
 					open(rnd)
 				case n < 6:
 					m.mu.Lock()
-					kept = append(kept, speaker{i})
-					m.log.Append(speaker{i})
+					e := speaker{w*200 + i} // no two are equal: compare could not tell them apart
+					kept = append(kept, e)
+					m.log.Append(e)
 					m.mu.Unlock()
 				default:
 					batch := make([]event, 1+rnd.IntN(3))
