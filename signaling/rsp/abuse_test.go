@@ -160,6 +160,22 @@ func TestT10FloodIsCut(t *testing.T) {
 	}
 }
 
+// What a flood has under way does not reset the socket over the last words to
+// its sender.
+func TestT10FloodIsToldWhy(t *testing.T) {
+	s := loopback(t, rsp.ServerOptions{})
+	for range 2 {
+		raw, c := s.joined(t)
+		for range 2000 {
+			require.NoError(t, raw.ws.WriteMessage(websocket.TextMessage, []byte(heartbeat)))
+		}
+		_, err := c.Receive(t.Context())
+		requireCode(t, err, signaling.CodeSignalingOutgoingInvalid)
+		c.Close()
+		require.Equal(t, 1008, raw.drain())
+	}
+}
+
 // A client within the rate is never cut, however long it goes on.
 func TestT10SteadyRateIsFine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

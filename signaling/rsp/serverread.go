@@ -17,7 +17,7 @@ const (
 	// What a client may still send, and for how long, once its connection
 	// is ending: enough to read its goodbye, so that the socket is not reset
 	// over the last words to it.
-	maxDiscarded  = 256
+	maxDiscarded  = 8192 // messages
 	hangUpTimeout = 500 * time.Millisecond
 )
 
