@@ -58,8 +58,17 @@ func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	}
 	list := Sections(sdp)
 	p.remoteSections.Store(&list)
+	if t == webrtc.SDPTypeAnswer && strings.Contains(sdp, setupActive) {
+		p.passive = true
+	}
 	return nil
 }
+
+// The DTLS role in a description, RFC 5763 section 5.
+const (
+	setupActive  = "a=setup:active"
+	setupPassive = "a=setup:passive"
+)
 
 // Answer answers the remote offer. With gather it waits until the candidates
 // are known, and the answer holds them; that is quick where no STUN or TURN
@@ -83,7 +92,13 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 			return "", ErrClosed
 		}
 	}
-	return p.layers.out(p.pc.CurrentLocalDescription().SDP), nil
+	sdp = p.layers.out(p.pc.CurrentLocalDescription().SDP)
+	if p.passive {
+		// Roles stay, RFC 8842 section 5.5. Pion would have its answers say
+		// otherwise on a connection that it offered first.
+		sdp = strings.ReplaceAll(sdp, setupActive, setupPassive)
+	}
+	return sdp, nil
 }
 
 // AddCandidate takes a candidate of the other side.

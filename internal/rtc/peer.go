@@ -54,6 +54,7 @@ type Peer struct {
 	ice     *webrtc.ICETransport
 	handler Handler
 	prefix  string
+	passive bool // the other side began the DTLS handshake; of the negotiating goroutine
 	mids    int
 	rtt     atomic.Int64
 	poke    chan struct{}

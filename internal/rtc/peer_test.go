@@ -177,3 +177,22 @@ func TestRing(t *testing.T) {
 	require.EqualValues(t, 15, h.Timestamp)
 	require.Equal(t, []byte{15}, payload)
 }
+
+// Who offered first is the passive side of the DTLS connection, and says so in
+// later answers. Browsers refuse a change.
+func TestRolesStayWhoeverOffers(t *testing.T) {
+	api := loopback(t)
+	client, server := newSide(t, api, "c"), newSide(t, api, "s")
+	join(t, client, server)
+	_, err := server.AddOutlet(media.Audio, OutletConfig{ID: "later"})
+	require.NoError(t, err)
+	offer, err := server.Offer(false)
+	require.NoError(t, err)
+	require.NoError(t, server.ApplyOffer(offer))
+	require.NoError(t, client.SetRemoteOffer(offer))
+	answer, err := client.Answer(true)
+	require.NoError(t, err)
+	require.Contains(t, answer, "a=setup:passive")
+	require.NotContains(t, answer, "a=setup:active")
+	require.NoError(t, server.SetRemoteAnswer(answer))
+}

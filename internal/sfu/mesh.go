@@ -88,7 +88,7 @@ func (ms *mesh) arrive(m *member, offers []signaling.PeerConnection) []signaling
 		if o == m || o.absent {
 			continue
 		}
-		if len(offers) == 0 {
+		if len(offers) == 0 || leaves(m, o) {
 			ms.connect(m, o)
 			continue
 		}
@@ -108,10 +108,23 @@ func closing(after int) *signaling.Description {
 	return &signaling.Description{Type: signaling.DescriptionClose, Revision: after + 1}
 }
 
-// connect makes the connection of two members, the first of which offers.
+// connect makes the connection of two members, the first of which offers unless
+// it leaves that to the other one.
 func (ms *mesh) connect(m, o *member) {
 	p := ms.pair(m, uuid.NewString(), o)
-	ms.grant(p, 0)
+	if leaves(m, o) {
+		ms.grant(p, 1)
+	} else {
+		ms.grant(p, 0)
+	}
+}
+
+// leaves reports whether the first offer is the other one's: between a program
+// of ours and a browser it is the browser's. Pion takes over the payload types
+// that are offered to it. A browser keeps its own for sections that it adds, and
+// refuses answers in which one number means two things.
+func leaves(m, o *member) bool {
+	return m.peer.extended && !o.peer.extended
 }
 
 func (ms *mesh) pair(m *member, id string, o *member) *pair {

@@ -23,6 +23,7 @@ type peer struct {
 	account       string
 	offers        []signaling.PeerConnection // of a join, in a peer-to-peer room
 	role          accesstoken.Role
+	extended      bool // the client speaks our extensions
 	slotMode      bool // media arrives in slots, and we make no offers
 	rates         *dataRates
 

@@ -108,6 +108,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	p.sid, p.session = sid.New(sid.Participant), newSession()
 	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
 	p.localRevision = -1
+	p.extended = j.ChannelMessages
 	if p.room.mesh == nil {
 		p.wantChannels(j)
 	}
