@@ -40,3 +40,22 @@ func TestPausedSlotsSendNothingAndGoOnWithAKeyframe(t *testing.T) {
 	send(u, 1, 53, 15900)
 	require.Len(t, out.headers, 4, "the next publication begins afresh")
 }
+
+func TestPausesComeBetweenPictures(t *testing.T) {
+	u := newUplink(media.Video, 0)
+	s, out := newTapedSlot()
+	s.begin(u)
+	u.attach(s)
+	packet := func(seq uint16, timestamp uint32, payload []byte, last bool) {
+		h := rtp.Header{SSRC: 1, PayloadType: 96, SequenceNumber: seq, Timestamp: timestamp, Marker: last}
+		u.forward(&h, payload, &vp8, time.Time{})
+	}
+	packet(10, 3000, keyframe, true)
+	packet(11, 6000, deltaFrame, false)
+	s.pause(true)
+	packet(12, 6000, deltaFrame, false)
+	packet(13, 6000, deltaFrame, true)
+	packet(14, 9000, deltaFrame, true)
+	require.Len(t, out.headers, 4, "the picture that had begun is whole, and nothing follows")
+	require.True(t, out.headers[3].Marker)
+}

@@ -123,6 +123,14 @@ func (s *slot) pause(paused bool) {
 	}
 }
 
+// rests reports whether a packet is not to be sent because of a pause: what is
+// left of a picture under way still is, since half of one is of no use. The lock
+// is held.
+func (s *slot) rests(l *layer, h *rtp.Header) bool {
+	rest := s.started && l == s.current && !s.marked && h.Timestamp+s.stretch[0].timeOff == s.lastTime
+	return s.paused && !rest
+}
+
 // wants returns the bit of the layer that the subscriber wants, if any.
 func (s *slot) wants() uint32 {
 	s.mu.Lock()
@@ -179,13 +187,13 @@ func (s *slot) aimed() *layer {
 // no use to anybody.
 func (s *slot) forward(l *layer, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) {
 	s.mu.Lock()
-	if s.from != l.up || s.paused || l != s.target && (l != s.current || !s.started) {
+	if s.from != l.up || s.rests(l, h) || l != s.target && (l != s.current || !s.started) {
 		s.mu.Unlock()
 		return
 	}
 	if l == s.current && s.started || s.kind != media.Video {
 		s.write(l, h, payload, codec, now, captured)
-		if s.held && s.marked {
+		if s.held && s.marked && !s.paused {
 			l = s.target
 			s.release(l, now)
 		}

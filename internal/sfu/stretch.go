@@ -36,7 +36,7 @@ const kept = 2 * rtc.RingVideo
 // held over the write to the socket: it keeps the outlet to one writer while
 // publications and layers follow each other, and nobody else waits for it.
 func (s *slot) write(l *layer, h *rtp.Header, payload []byte, codec *rtc.Codec, now, captured time.Time) (began bool) {
-	if s.from != l.up || s.paused {
+	if s.from != l.up || s.rests(l, h) {
 		return false
 	}
 	pt := s.types[h.PayloadType&0x7f]
