@@ -288,21 +288,20 @@ func (t *remoteMedia) Attach(sink media.Sink) error {
 	ctx, cancel := context.WithCancel(context.Background()) // ends with Detach or the track
 	a := &attachment{sink: sink, cancel: cancel, done: make(chan struct{})}
 	t.sinks = append(t.sinks, a)
-	samples := t.Samples(ctx)
+	tap := t.recv.Tap() // here, so that the first sink is the first reader
 	go func() {
 		defer close(a.done)
 		defer cancel()
-		for s, err := range samples {
+		defer tap.Close()
+		t.assemble(ctx, tap, func(s media.Sample, err error) bool {
 			if err == nil {
 				err = sink.WriteSample(s)
 			}
-			if err != nil {
-				if !errors.Is(err, context.Canceled) {
-					a.err = err
-				}
-				return
+			if err != nil && !errors.Is(err, context.Canceled) {
+				a.err = err
 			}
-		}
+			return err == nil
+		})
 	}()
 	return nil
 }
