@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/parley-rtc/parley/internal/netwatch"
+	"github.com/parley-rtc/parley/signaling"
 )
 
 // NetworkChanged tells the room that the machine's network is another one now,
@@ -60,6 +61,34 @@ func (r *Room) lookAtNetwork() {
 		r.log.Debug("the network is another one", "addresses", len(now), "moved", moved)
 		r.networkChanged()
 	}
+}
+
+// networkChanged connects again, with both signaling and media.
+func (r *Room) networkChanged() {
+	l := &r.loop
+	if l.ended {
+		return
+	}
+	l.re.tries = 0
+	if l.session != nil {
+		r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
+	}
+	if err := l.engine.RestartICE(); err != nil {
+		r.mediaBroken(err)
+	}
+}
+
+// probe resumes the session on a second connection, while the first may still
+// be good: where media is lost, a change of network has often taken both, and
+// only the silence of the first one tells.
+func (r *Room) probe() {
+	l := &r.loop
+	if l.ended || l.re.dialing || l.session == nil || l.re.fresh || l.sessionID == "" || !l.caps.Resume {
+		return
+	}
+	r.flush() // the first one gets its chance
+	l.re.dialing = true
+	r.dialNow()
 }
 
 // localAddresses lists, in order, the addresses of the interfaces that work.

@@ -318,19 +318,6 @@ func (r *Room) dial(least, spread time.Duration) {
 	l.re.retry = r.after(wait, r.dialNow)
 }
 
-// probe resumes the session on a second connection, while the first may still
-// be good: where media is lost, a change of network has often taken both, and
-// only the silence of the first one tells.
-func (r *Room) probe() {
-	l := &r.loop
-	if l.ended || l.re.dialing || l.session == nil || l.re.fresh || l.sessionID == "" || !l.caps.Resume {
-		return
-	}
-	r.flush() // the first one gets its chance
-	l.re.dialing = true
-	r.dialNow()
-}
-
 func backoff(tries int) time.Duration {
 	if tries == 0 {
 		return 0
@@ -573,20 +560,6 @@ func (r *Room) restartICE() {
 	}
 	l.re.turns++
 	l.re.restart = r.after(restartTick+rand.N(restartTick/2), r.restartICE)
-}
-
-func (r *Room) networkChanged() {
-	l := &r.loop
-	if l.ended {
-		return
-	}
-	l.re.tries = 0
-	if l.session != nil {
-		r.sessionLost(signaling.NewError(signaling.CodeSignalingDisconnected))
-	}
-	if err := l.engine.RestartICE(); err != nil {
-		r.mediaBroken(err)
-	}
 }
 
 // negotiate makes the offers that are due; the turn's end sends them.
