@@ -28,7 +28,9 @@ type keyMark struct {
 
 // note keeps track of the key frames of a video stream. Only the pump calls it.
 func (l *layer) note(h *rtp.Header, payload []byte, codec *rtc.Codec, now time.Time) {
-	if step := int16(h.SequenceNumber - uint16(l.latest.Load())); step > 0 || step < -maxStep {
+	step := int16(h.SequenceNumber - uint16(l.latest.Load()))
+	if h.SSRC != l.ssrc || step > 0 || step < -maxStep {
+		l.ssrc = h.SSRC
 		l.latest.Store(uint32(h.SequenceNumber))
 	}
 	if !packet.Keyframe(codec.Codec, payload) {

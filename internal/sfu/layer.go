@@ -29,7 +29,8 @@ type layer struct {
 	ring  *rtc.Ring
 
 	key    atomic.Pointer[keyMark] // nil before the first key frame
-	latest atomic.Uint32           // sequence number
+	latest atomic.Uint32           // sequence number of the newest packet
+	ssrc   uint32                  // its source; for the pump alone
 	size   atomic.Uint64           // width and height of the last key frame
 	heard  atomic.Int64            // when the last packet came, in nanoseconds
 	meter  meter

@@ -198,3 +198,17 @@ func BenchmarkForwardRewrite(b *testing.B) {
 		u.forward(&h, payload, &vp8, time.Time{})
 	}
 }
+
+// Sequence numbers begin anywhere: also just before they wrap around.
+func TestNewcomersCatchUpWhereverNumbersBegin(t *testing.T) {
+	for first := 0; first < 1<<16; first += 500 {
+		u := newUplink(media.Video, 0)
+		send(u, 1, uint16(first), 3000)
+		u.forward(&rtp.Header{SSRC: 1, PayloadType: 96, SequenceNumber: uint16(first + 1), Timestamp: 6000}, deltaFrame, &vp8, time.Time{})
+		s, out := newTapedSlot()
+		s.begin(u)
+		u.attach(s)
+		require.True(t, u.catchUp(s), "from %d on", first)
+		require.Len(t, out.headers, 2)
+	}
+}
