@@ -32,13 +32,10 @@ type AudioPushOptions struct {
 // Where the program pauses, so do the timestamps: nothing is sent meanwhile.
 // All methods may be called from any goroutine, but only one may read.
 type AudioPush struct {
-	pace *schedule // nil where the pace is the program's
-	most time.Duration
-	turn chan struct{} // held by the Write that waits
-	room chan struct{} // tells it that there may be room
-	more chan struct{} // tells the reader that there may be sound
-	done chan struct{}
-	once sync.Once
+	hatch hatch
+	pace  *schedule // nil where the pace is the program's
+	most  time.Duration
+	more  chan struct{} // tells the reader that there may be sound
 
 	timer *time.Timer // of the reader
 
@@ -60,12 +57,10 @@ var _ AudioReader = (*AudioPush)(nil)
 // NewAudioPush returns a reader of what is written to it. opts may be nil.
 func NewAudioPush(opts *AudioPushOptions) *AudioPush {
 	p := &AudioPush{
-		most: 200 * time.Millisecond,
-		turn: make(chan struct{}, 1),
-		room: make(chan struct{}, 1),
-		more: make(chan struct{}, 1),
-		done: make(chan struct{}),
-		idle: make(chan struct{}),
+		most:  200 * time.Millisecond,
+		hatch: newHatch(),
+		more:  make(chan struct{}, 1),
+		idle:  make(chan struct{}),
 	}
 	close(p.idle)
 	if opts != nil && opts.Paced {
@@ -91,30 +86,9 @@ func (p *AudioPush) Write(ctx context.Context, f *AudioFrame) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-	case <-p.done:
-	}
-	for {
-		select {
-		case <-p.done:
-			return fmt.Errorf("media: write: %w", ErrClosed)
-		default:
-		}
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("media: write: %w", err)
-		}
-		if len(f.Samples) == 0 || p.put(f) {
-			return nil
-		}
-		select {
-		case <-p.room:
-		case <-ctx.Done():
-		case <-p.done:
-		}
-	}
+	return p.hatch.write(ctx, func() (bool, error) {
+		return len(f.Samples) == 0 || p.put(f), nil
+	})
 }
 
 // put puts f into the queue if there is room.
@@ -171,7 +145,7 @@ func (p *AudioPush) ReadAudio(ctx context.Context, f *AudioFrame) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		closed := p.done
+		closed := p.hatch.done
 		select {
 		case <-closed:
 			if p.Waiting() == 0 {
@@ -231,7 +205,7 @@ func (p *AudioPush) take(f *AudioFrame) (taken bool, due time.Duration) {
 		p.drop()
 	}
 	p.pace.give(f)
-	poke(p.room)
+	poke(p.hatch.room)
 	return true, 0
 }
 
@@ -239,7 +213,7 @@ func (p *AudioPush) take(f *AudioFrame) (taken bool, due time.Duration) {
 func (p *AudioPush) drop() {
 	p.queue.shift()
 	p.taken = 0
-	poke(p.room)
+	poke(p.hatch.room)
 }
 
 // rest ends the waits of Flush. It is called under mu.
@@ -271,7 +245,7 @@ func (p *AudioPush) Flush(ctx context.Context) error {
 	case <-idle:
 	case <-ctx.Done():
 		return fmt.Errorf("media: flush: %w", ctx.Err())
-	case <-p.done:
+	case <-p.hatch.done:
 		if p.Waiting() > 0 { // perhaps nobody reads any more
 			return fmt.Errorf("media: flush: %w", ErrClosed)
 		}
@@ -308,7 +282,7 @@ func (p *AudioPush) Discard() {
 // Close ends the sound in good order, behind what was written. It makes a
 // waiting Write and a ReadAudio that waits for sound return, and is idempotent.
 func (p *AudioPush) Close() error {
-	p.once.Do(func() { close(p.done) })
+	p.hatch.close()
 	return nil
 }
 

@@ -32,12 +32,9 @@ type VideoPushOptions struct {
 //
 // All methods may be called from any goroutine, but only one may read.
 type VideoPush struct {
-	wait bool
-	turn chan struct{} // held by the Write that waits
-	room chan struct{} // tells it that the picture was taken
-	more chan struct{} // tells the reader that there is one
-	done chan struct{}
-	once sync.Once
+	hatch hatch
+	wait  bool
+	more  chan struct{} // tells the reader that there is a picture
 
 	mu            sync.Mutex
 	picture       VideoFrame
@@ -52,10 +49,8 @@ var _ VideoReader = (*VideoPush)(nil)
 // NewVideoPush returns a reader of what is written to it. opts may be nil.
 func NewVideoPush(opts *VideoPushOptions) *VideoPush {
 	p := &VideoPush{
-		turn: make(chan struct{}, 1),
-		room: make(chan struct{}, 1),
-		more: make(chan struct{}, 1),
-		done: make(chan struct{}),
+		hatch: newHatch(),
+		more:  make(chan struct{}, 1),
 	}
 	if opts != nil {
 		p.wait = opts.Wait
@@ -71,30 +66,7 @@ func NewVideoPush(opts *VideoPushOptions) *VideoPush {
 // is refused with a [*FrameError]; after Close the error is [ErrClosed]. What
 // it returned an error for is not sent.
 func (p *VideoPush) Write(ctx context.Context, f *VideoFrame) error {
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	case <-ctx.Done():
-	case <-p.done:
-	}
-	for {
-		select {
-		case <-p.done:
-			return fmt.Errorf("media: write: %w", ErrClosed)
-		default:
-		}
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("media: write: %w", err)
-		}
-		if written, err := p.put(f); written || err != nil {
-			return err
-		}
-		select {
-		case <-p.room:
-		case <-ctx.Done():
-		case <-p.done:
-		}
-	}
+	return p.hatch.write(ctx, func() (bool, error) { return p.put(f) })
 }
 
 func (p *VideoPush) put(f *VideoFrame) (written bool, err error) {
@@ -142,7 +114,7 @@ func (p *VideoPush) ReadFrame(ctx context.Context, f *VideoFrame) error {
 		select {
 		case <-p.more:
 		case <-ctx.Done():
-		case <-p.done:
+		case <-p.hatch.done:
 			if taken, err := p.take(f); taken || err != nil {
 				return err
 			}
@@ -158,13 +130,13 @@ func (p *VideoPush) take(f *VideoFrame) (taken bool, err error) {
 		return false, nil
 	}
 	p.full = false
-	poke(p.room)
+	poke(p.hatch.room)
 	return true, f.CopyFrom(&p.picture)
 }
 
 // Close ends the pictures in good order, behind the one that waits. It makes a
 // waiting Write and a waiting ReadFrame return, and is idempotent.
 func (p *VideoPush) Close() error {
-	p.once.Do(func() { close(p.done) })
+	p.hatch.close()
 	return nil
 }
