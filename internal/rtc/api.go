@@ -148,7 +148,7 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 		s.SetNet(repeatingNet{n, all})
 	}
 	if cfg.UDPMux != nil {
-		s.SetICEUDPMux(cfg.UDPMux)
+		s.SetICEUDPMux(&restartMux{cfg.UDPMux, cfg.Loopback})
 	}
 	if cfg.Interfaces != nil {
 		s.SetInterfaceFilter(cfg.Interfaces)
