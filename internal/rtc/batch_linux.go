@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -24,6 +25,8 @@ type batchConn struct {
 	fastRepeater
 	all *batch
 
+	keeps atomic.Bool // whether packets are in buf, or just leaving
+
 	mu     sync.Mutex
 	off    bool
 	listed bool // in all.full
@@ -39,11 +42,16 @@ func batching(c *net.UDPConn, b *batch) packetConn {
 }
 
 func (c *batchConn) WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error) {
-	if c.all.held.Load() == 0 || !mediaPacket(b) {
+	held := c.all.held.Load() != 0
+	// What the same stream has written before may still be kept.
+	if !held && !c.keeps.Load() || !mediaPacket(b) {
 		return c.fastRepeater.WriteToAddrPort(b, addr)
 	}
 	c.mu.Lock()
-	if c.off {
+	if !held {
+		c.send()
+	}
+	if !held || c.off {
 		c.mu.Unlock()
 		return c.fastRepeater.WriteToAddrPort(b, addr)
 	}
@@ -56,6 +64,7 @@ func (c *batchConn) WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error) 
 	}
 	c.buf = append(c.buf, b...)
 	c.count++
+	c.keeps.Store(true)
 	over := false
 	if !c.listed {
 		c.listed = true
@@ -100,4 +109,5 @@ func (c *batchConn) send() {
 		}
 	}
 	c.buf, c.count = c.buf[:0], 0
+	c.keeps.Store(false)
 }
