@@ -66,7 +66,7 @@ func (e *Engine) reach(p *Publication, l *link) error {
 		u.outlet, err = l.peer.ReuseOutlet(free[0], cfg)
 		l.dirty = true
 	default:
-		cfg.Codec = p.codec
+		cfg.Codec, cfg.Both = p.codec, true
 		u.outlet, err = l.peer.AddOutlet(kind, cfg)
 		l.dirty = true
 	}

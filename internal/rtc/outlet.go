@@ -100,6 +100,9 @@ type OutletConfig struct {
 	Codec media.Codec
 	// ID and Stream are the parts of a=msid.
 	ID, Stream string
+	// Both lets the other side send in the section as well: browsers publish in
+	// the first section of the kind in which they do not send yet.
+	Both bool
 	// Keyframe is called, on any goroutine, when the receiver needs a key
 	// frame. It must only post.
 	Keyframe func()

@@ -220,9 +220,11 @@ func (p *Peer) AddLayers(cfgs []OutletConfig) ([]*Outlet, error) {
 
 func (p *Peer) addOutlet(mid string, kind media.Kind, cfg OutletConfig) (*Outlet, error) {
 	o := newOutlet(p, kind, cfg)
-	t, err := p.pc.AddTransceiverFromTrack(outletTrack{o}, webrtc.RTPTransceiverInit{
-		Direction: webrtc.RTPTransceiverDirectionSendonly,
-	})
+	direction := webrtc.RTPTransceiverDirectionSendonly
+	if cfg.Both {
+		direction = webrtc.RTPTransceiverDirectionSendrecv // without it pion has no receiver, and never gets one
+	}
+	t, err := p.pc.AddTransceiverFromTrack(outletTrack{o}, webrtc.RTPTransceiverInit{Direction: direction})
 	if err != nil {
 		return nil, fmt.Errorf("adding a send section: %w", err)
 	}

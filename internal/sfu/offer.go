@@ -58,6 +58,7 @@ func (l *link) addSection(kind media.Kind, stream string) (*slot, error) {
 		if limit := l.peer.srv.cfg.Limits.Sections; limit > 0 && l.sections() >= limit {
 			return nil, nil
 		}
+		cfg.Both = true
 		out, err = l.pc.AddOutlet(kind, cfg)
 	}
 	if err != nil {

@@ -63,10 +63,10 @@ func TestWithoutSlotsTheServerOffersASectionForEachTrack(t *testing.T) {
 	alice.unpublish("voice")
 	alice.tell()
 	bob.until("end of the subscription", func() bool { return len(bob.subscribed) == 2 })
-	bob.until("inactive section", func() bool {
+	bob.until("section that sends no more", func() bool {
 		for _, s := range bob.pc.RemoteSections() {
 			if s.Mid == oldMid {
-				return s.Direction == "inactive"
+				return s.Direction == "recvonly"
 			}
 		}
 		return false

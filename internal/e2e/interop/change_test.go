@@ -89,6 +89,30 @@ func TestBrowserChangesItsTracks(t *testing.T) {
 	q.quiet()
 }
 
+// TestBrowserPublishesWhereItReceives has a browser publish, and publish again,
+// in the sections that the server made for what the browser receives.
+func TestBrowserPublishesWhereItReceives(t *testing.T) {
+	w := newWorld(t)
+	alice := w.program("alice", clip(t, media.VP8, "one"), clip(t, media.VP8, "two"), clip(t, media.VP8, "three"))
+	p := w.join("browser", nil)
+	for _, name := range []string{"one", "two", "three"} {
+		p.plays("alice", name)
+	}
+	for _, names := range [][]string{{"first", "second", "third"}, {"fourth", "fifth", "sixth"}} {
+		for _, name := range names {
+			p.publish(track("video", name, options{"width": 320, "height": 240}))
+		}
+		for _, name := range names {
+			frames(t, receives[*parley.RemoteVideoTrack](alice, "browser", name), 15)
+			p.unpublish(name)
+		}
+	}
+	for _, name := range []string{"one", "two", "three"} {
+		p.plays("alice", name)
+	}
+	p.quiet()
+}
+
 // TestQuickChanges has a browser publish and unpublish without waiting.
 func TestQuickChanges(t *testing.T) {
 	w := newWorld(t)

@@ -3,9 +3,11 @@
 package interop_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -134,11 +136,51 @@ func TestMeshOfBrowserAndProgram(t *testing.T) {
 	p.quiet()
 }
 
+// TestMeshRepublish has a browser and two programs publish again what they
+// unpublished, in the sections that became free.
+func TestMeshRepublish(t *testing.T) {
+	w := newWorld(t, peerToPeer)
+	alice := w.program("alice", clip(t, media.VP8, "picture"))
+	p := w.join("browser", everything())
+	bob := w.program("bob", clip(t, media.VP8, "picture"))
+	for _, g := range []*program{alice, bob} {
+		frames(t, receives[*parley.RemoteVideoTrack](g, "browser", "camera"), 15)
+	}
+	old := "camera"
+	for _, name := range []string{"second", "third"} {
+		p.unpublish(old)
+		for _, g := range []*program{alice, bob} {
+			heard(g, func(e parley.TrackUnpublished) bool { return e.Publication.TrackName() == old })
+		}
+		p.publish(track("video", name))
+		for _, g := range []*program{alice, bob} {
+			frames(t, receives[*parley.RemoteVideoTrack](g, "browser", name), 15)
+		}
+		old = name
+	}
+	// And the other way round, in the same sections.
+	for _, name := range []string{"late", "later"} {
+		track := clip(t, media.VP8, name)
+		_, err := alice.LocalParticipant().PublishTrack(t.Context(), track, nil)
+		require.NoError(t, err)
+		p.plays("alice", name)
+		frames(t, receives[*parley.RemoteVideoTrack](bob, "alice", name), 15)
+		require.NoError(t, alice.LocalParticipant().UnpublishTrack(t.Context(), track))
+		p.waits("RemoteParticipant", "trackUnpublished", "alice")
+		p.wait(`lab.publication("alice", ` + js(name) + `) === undefined`)
+	}
+	p.plays("alice", "picture")
+	p.plays("bob", "picture")
+	p.quiet()
+}
+
 // frames reads so many frames.
 func frames(t *testing.T, track *parley.RemoteVideoTrack, n int) {
 	t.Helper()
-	for _, err := range track.Samples(t.Context()) {
-		require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience*time.Millisecond)
+	defer cancel()
+	for _, err := range track.Samples(ctx) {
+		require.NoError(t, err, "%s still misses %d frames", track.Name(), n)
 		if n--; n == 0 {
 			return
 		}
