@@ -53,3 +53,7 @@ func (l pionLogger) Warn(msg string)                   { l.write(slog.LevelDebug
 func (l pionLogger) Warnf(format string, args ...any)  { l.write(slog.LevelDebug, format, args...) }
 func (l pionLogger) Error(msg string)                  { l.write(slog.LevelDebug, msg) }
 func (l pionLogger) Errorf(format string, args ...any) { l.write(slog.LevelDebug, format, args...) }
+
+// LoggerFactory makes pion's parts write to the logger, without secrets; nil
+// silences them.
+func LoggerFactory(logger *slog.Logger) logging.LoggerFactory { return logFactory{logger} }

@@ -1,0 +1,73 @@
+package relay
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // HMAC with SHA-1 is what TURN servers understand, and sound
+	"encoding/base64"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-rtc/parley/signaling"
+	"github.com/pion/turn/v5"
+)
+
+// keepTime is how long an allocation can be kept with the credential that it
+// was made with: it needs one all its life, and gets no other.
+const keepTime = 24 * time.Hour
+
+// allocateMethod is what pion calls the request for an allocation.
+const allocateMethod = "Allocate"
+
+// Credential returns a user name and a password for an identity that end at a
+// time, as TURN servers with a shared secret know them: the name is
+// "seconds:identity", and the password its HMAC.
+func Credential(secret []byte, identity string, ends time.Time) (username, password string) {
+	username = strconv.FormatInt(ends.Unix(), 10) + ":" + identity
+	mac := hmac.New(sha1.New, secret)
+	mac.Write([]byte(username))
+	return username, base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// ICEServers returns what a client with the identity is to use the relay with,
+// the quickest way first. It is good for CredentialTime.
+func (s *Server) ICEServers(identity string) []signaling.ICEServer {
+	c := &s.cfg
+	server := signaling.ICEServer{}
+	server.Username, server.Credential = Credential(c.Secret, identity, c.Now().Add(CredentialTime))
+	at := func(scheme, host string, addr net.Addr, transport string) {
+		_, port, _ := net.SplitHostPort(addr.String()) // of a listener: it has one
+		server.URLs = append(server.URLs, scheme+":"+net.JoinHostPort(host, port)+"?transport="+transport)
+	}
+	if c.UDP != nil {
+		at("turn", c.Host, c.UDP.LocalAddr(), "udp")
+	}
+	if c.TCP != nil {
+		at("turn", c.Host, c.TCP.Addr(), "tcp")
+	}
+	if c.TLS != nil {
+		at("turns", c.TLSHost, c.TLS.Addr(), "tcp")
+	}
+	return []signaling.ICEServer{server}
+}
+
+// authorize returns whose request it is and the key that signs it.
+func (s *Server) authorize(r *turn.RequestAttributes) (identity string, key []byte, ok bool) {
+	seconds, identity, ok := strings.Cut(r.Username, ":")
+	unix, err := strconv.ParseInt(seconds, 10, 64)
+	if !ok || err != nil {
+		return "", nil, false
+	}
+	ends := time.Unix(unix, 0)
+	username, password := Credential(s.cfg.Secret, identity, ends)
+	if r.Method.String() != allocateMethod {
+		// For all other requests there has to be an allocation that was made
+		// in time, by the same identity.
+		ends = ends.Add(keepTime)
+	}
+	if username != r.Username || s.cfg.Now().After(ends) {
+		return "", nil, false
+	}
+	return identity, turn.GenerateAuthKey(username, r.Realm, password), true
+}
