@@ -32,6 +32,7 @@ var serveSettings = append([]string{
 	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max",
 	"allow-private", "origin", "default-room-type", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
 	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
+	"turn-udp", "turn-tcp", "turn-tls", "turn-host", "turn-allow", "turn-deny",
 	"recorded-elsewhere", "max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
 }, keySettings...)
 
@@ -41,6 +42,7 @@ type serveFlags struct {
 	front            front.Config
 	minPort, maxPort uint16
 	origins          []string
+	allow, deny      []string // of TURN
 	retryAfter       time.Duration
 	log              logFlags
 	endWithStdin     bool
@@ -77,6 +79,13 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.Media.Port, "udp-port", 0, "UDP port for all media (default chosen by the system)")
 	f.Uint16Var(&s.minPort, "udp-port-min", 0, "with --udp-port-max: a UDP port for each connection, from here")
 	f.Uint16Var(&s.maxPort, "udp-port-max", 0, "with --udp-port-min: a UDP port for each connection, up to here")
+	t := &s.front.TURN
+	f.StringVar(&t.UDP, "turn-udp", "", "UDP address of a TURN server, as in :3478, for clients whose networks need one")
+	f.StringVar(&t.TCP, "turn-tcp", "", "TCP address of the same, as in :3478")
+	f.StringVar(&t.TLS, "turn-tls", "", "TLS address of the same, as in :443; needs --tls-cert")
+	f.StringVar(&t.Host, "turn-host", "", "name or address by which clients find it (default where it listens, the name in the certificate)")
+	f.StringSliceVar(&s.allow, "turn-allow", nil, "public addresses, as in 203.0.113.0/24, to which it leads besides this server")
+	f.StringSliceVar(&s.deny, "turn-deny", nil, "addresses to which it never leads")
 	f.BoolVar(&c.Media.AllowPrivate, "allow-private", false, "let clients name addresses of private networks")
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin that may connect, as in https://app.example; * is every one")
 	f.StringVar(&c.DefaultRoomType, "default-room-type", "group", "type of rooms: group (media through the server) or peer-to-peer")
@@ -164,6 +173,9 @@ func (s *serveFlags) config(stderr io.Writer, file map[string]any) error {
 	if c.CheckOrigin, err = originCheck(s.origins); err != nil {
 		return err
 	}
+	if err := s.turn(); err != nil {
+		return err
+	}
 	c.ICEServers, err = iceServers(file[iceServersKey])
 	return err
 }
@@ -249,11 +261,11 @@ func iceServers(value any) ([]signaling.ICEServer, error) {
 func (s *serveFlags) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return usagef("%w; choose another --listen or --udp-port, or end the program that has it", err)
+		return usagef("%w; choose another --listen, --udp-port or --turn-…, or end the program that has it", err)
 	case errors.Is(err, syscall.EACCES):
 		return usagef("%w; ports below 1024 need privileges", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return usagef("%w; --listen and --media-ip have to be addresses of this machine", err)
+		return usagef("%w; --listen, --media-ip and --turn-… have to be addresses of this machine", err)
 	}
 	return fmt.Errorf("starting the server: %w", err)
 }
@@ -271,5 +283,8 @@ func (s *serveFlags) developmentKeys() (accesstoken.Key, bool) {
 func greet(w io.Writer, srv *front.Server) {
 	fmt.Fprintf(w, "signaling at %s\n", srv.SignalingURL())
 	fmt.Fprintf(w, "a page to watch a room at %s\n", srv.WatchURL("TOKEN"))
+	for _, url := range srv.RelayURLs() {
+		fmt.Fprintf(w, "TURN at %s\n", url)
+	}
 	fmt.Fprintf(w, "health at %s, figures at %s\n", srv.URL("/healthz"), srv.URL("/metrics"))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-rtc/parley/internal/rest"
 	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/internal/sfu/relay"
 	"github.com/parley-rtc/parley/internal/watch"
 )
 
@@ -38,6 +39,8 @@ type Config struct {
 	CertFile, KeyFile string
 	// NoPages leaves the page out at which a browser watches a room.
 	NoPages bool
+	// TURN relays media for those whose networks let nothing else through.
+	TURN TURN
 	// Recorded says that something else records the rooms as their recording
 	// rules have it. Without it nobody can set such rules.
 	Recorded bool
@@ -49,6 +52,7 @@ type Server struct {
 	SFU *sfu.Server
 
 	web    *http.Server
+	relay  *relay.Server // nil: there is none
 	ln     net.Listener
 	secure bool
 	failed chan error // one slot: what ended the accepting
@@ -80,6 +84,11 @@ func Start(cfg Config) (*Server, error) {
 	s.ln = ln
 	if s.SFU, err = sfu.New(cfg.SFU); err != nil {
 		_ = ln.Close() // nothing came through it
+		return nil, err
+	}
+	if err := s.startRelay(&cfg, certs); err != nil {
+		_ = ln.Close() // nothing came through it
+		_ = s.SFU.Close()
 		return nil, err
 	}
 	rooms := rest.New(s.SFU, rest.Config{
@@ -142,6 +151,9 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Shutdown tells every client that the server goes down and when to come back,
 // and returns when all of it has ended, or ctx.
 func (s *Server) Shutdown(ctx context.Context, retryAfter time.Duration) error {
-	err := s.SFU.Shutdown(ctx, retryAfter)
-	return errors.Join(err, s.web.Close())
+	err := errors.Join(s.SFU.Shutdown(ctx, retryAfter), s.web.Close())
+	if s.relay != nil {
+		err = errors.Join(err, s.relay.Close())
+	}
+	return err
 }

@@ -87,8 +87,8 @@ func (h *Handler) roomOptions(values url.Values) (sfu.RoomOptions, error) {
 			f.fail(signaling.Errorf(signaling.CodeRoomParametersIncompatible, "this server does not serve %s", name))
 		}
 	}
-	f.flag("EnableTurn") // deprecated: it is always on
 	o := sfu.RoomOptions{Name: f.Get("UniqueName"), AudioOnly: f.flag("AudioOnly"), Large: f.flag("LargeRoom")}
+	o.DisableTURN = !f.flag("EnableTurn") && f.Get("EnableTurn") != "" // on, unless it is off
 	if f.Has("UniqueName") && o.Name == "" {
 		f.fail(signaling.NewError(signaling.CodeRoomNameInvalid))
 	}

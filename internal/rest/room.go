@@ -83,7 +83,7 @@ func (h *Handler) room(r *http.Request, room sfu.RoomStatus) roomJSON {
 	o := &room.Options
 	self := base(r) + "/v1/Rooms/" + url.PathEscape(room.SID)
 	j := roomJSON{
-		SID: room.SID, Status: "in-progress", AccountSID: h.cfg.AccountSID, EnableTURN: true, UniqueName: o.Name,
+		SID: room.SID, Status: "in-progress", AccountSID: h.cfg.AccountSID, EnableTURN: !o.DisableTURN, UniqueName: o.Name,
 		DateCreated: date(room.Created), DateUpdated: date(room.Updated), StatusCallbackMethod: http.MethodPost,
 		Type: o.Type, MaxParticipants: o.MaxParticipants, MaxConcurrentTracks: o.MaxTracks,
 		MaxParticipantDuration: int(o.MaxParticipantDuration / time.Second),

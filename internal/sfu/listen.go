@@ -23,8 +23,11 @@ func (s *Server) listenMedia() error {
 	}
 	own := m.UDPMux == nil && m.PortMin == 0
 	switch {
+	case m.UDPMux == nil && !own:
+		s.noteRange()
 	case !own:
 	case m.Conn != nil:
+		s.noteMedia(m.Conn)
 		s.muxes = append(s.muxes, rtc.NewUDPMux(m.Conn, m.Net, s.cfg.Logger))
 	case m.Net == nil || len(m.IPs) > 0:
 		if err := s.listenUDP(); err != nil {
@@ -90,6 +93,7 @@ func (s *Server) listenUDP() error {
 		if port == 0 { // the same one everywhere
 			port = conn.LocalAddr().(*net.UDPAddr).Port
 		}
+		s.noteMedia(conn)
 		s.muxes = append(s.muxes, rtc.NewUDPMux(conn, m.Net, s.cfg.Logger))
 	}
 	return nil

@@ -238,7 +238,7 @@ func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 		Capabilities: signaling.Capabilities{
 			Resume: true, Slots: p.slotMode, Subscribe: !mesh, PeerToPeer: mesh, Channels: p.channelNames(),
 		},
-		ICEServers: p.srv.iceServers(p.identity),
+		ICEServers: p.srv.iceServers(p.identity, &p.room.opts),
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),
 			Recording: &recording, PeerConnections: p.descriptions,

@@ -24,6 +24,8 @@ type RoomOptions struct {
 	AudioOnly bool
 	// Large hides participants that publish nothing from the others.
 	Large bool
+	// DisableTURN leaves out the ICE servers of OfferRelay.
+	DisableTURN bool
 	// MaxTracks is how many tracks may be published at a time by all
 	// participants together; 0: any number.
 	MaxTracks int

@@ -117,6 +117,8 @@ type Server struct {
 	verifier *accesstoken.Verifier
 	api      *rtc.API
 	muxes    []ice.UDPMux // ours to close
+	media    []MediaAddress
+	relay    func(identity string) []signaling.ICEServer // see OfferRelay
 	metrics  *metrics
 	gate     *gate
 	policy   admission.AddressPolicy
@@ -307,5 +309,3 @@ func (s *Server) session(id string) *peer {
 	defer s.mu.Unlock()
 	return s.sessions[id]
 }
-
-func (s *Server) iceServers(identity string) []signaling.ICEServer { return s.cfg.ICEServers }

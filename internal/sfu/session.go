@@ -88,7 +88,13 @@ func (s *Server) answerICE(token string) ([]signaling.ICEServer, *signaling.Erro
 	if err != nil {
 		return nil, asError(err, signaling.CodeTokenInvalid)
 	}
-	return s.iceServers(g.Identity), nil
+	s.mu.Lock()
+	r := s.lookup(g.Room)
+	s.mu.Unlock()
+	if r == nil {
+		return s.iceServers(g.Identity, nil), nil
+	}
+	return s.iceServers(g.Identity, &r.opts), nil
 }
 
 // join admits a client: the token first, then the room, then the media.

@@ -31,13 +31,20 @@ func Credential(secret []byte, identity string, ends time.Time) (username, passw
 }
 
 // ICEServers returns what a client with the identity is to use the relay with,
-// the quickest way first. It is good for CredentialTime.
+// the quickest way first. It is good for CredentialTime. By UDP the relay also
+// tells clients their own address, as a STUN server.
 func (s *Server) ICEServers(identity string) []signaling.ICEServer {
 	c := &s.cfg
 	server := signaling.ICEServer{}
 	server.Username, server.Credential = Credential(c.Secret, identity, c.Now().Add(CredentialTime))
 	at := func(scheme, host string, addr net.Addr, transport string) {
-		_, port, _ := net.SplitHostPort(addr.String()) // of a listener: it has one
+		own, port, _ := net.SplitHostPort(addr.String()) // of a listener: it has one
+		if host == "" {
+			host = c.PublicIP.String()
+			if ip := net.ParseIP(own); ip != nil && !ip.IsUnspecified() && c.PublicIP == c.IP {
+				host = own
+			}
+		}
 		server.URLs = append(server.URLs, scheme+":"+net.JoinHostPort(host, port)+"?transport="+transport)
 	}
 	if c.UDP != nil {
@@ -49,7 +56,12 @@ func (s *Server) ICEServers(identity string) []signaling.ICEServer {
 	if c.TLS != nil {
 		at("turns", c.TLSHost, c.TLS.Addr(), "tcp")
 	}
-	return []signaling.ICEServer{server}
+	servers := []signaling.ICEServer{server}
+	if c.UDP != nil {
+		stun, _, _ := strings.Cut(strings.TrimPrefix(server.URLs[0], "turn:"), "?")
+		servers = append(servers, signaling.ICEServer{URLs: []string{"stun:" + stun}})
+	}
+	return servers
 }
 
 // authorize returns whose request it is and the key that signs it.

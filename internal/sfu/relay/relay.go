@@ -49,7 +49,8 @@ type Config struct {
 	TLS   net.Listener
 	Certs *tls.Config
 	// Host is by what name or address clients find the relay, and TLSHost the
-	// one that is in the certificate; "": PublicIP, and Host.
+	// one that is in the certificate; "": where the listener is, or PublicIP,
+	// and Host.
 	Host, TLSHost string
 
 	// Net is the network of the relayed sockets; nil is the system's.
@@ -136,9 +137,6 @@ func (s *Server) start() error {
 	c.IP = c.IP.Unmap()
 	if c.PublicIP = c.PublicIP.Unmap(); !c.PublicIP.IsValid() {
 		c.PublicIP = c.IP
-	}
-	if c.Host == "" {
-		c.Host = c.PublicIP.String()
 	}
 	if c.TLSHost == "" {
 		c.TLSHost = c.Host

@@ -37,6 +37,7 @@ func TestEveryWayIn(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer srv.Close()
+	require.Equal(t, []string{"stun:" + udp.LocalAddr().String()}, srv.ICEServers("alice")[1].URLs)
 	server := srv.ICEServers("alice")[0]
 	require.Equal(t, []string{
 		"turn:" + udp.LocalAddr().String() + "?transport=udp",
