@@ -48,8 +48,6 @@ type Config struct {
 	PublicIPs []string
 	// PortMin and PortMax bound the UDP ports, when both are set.
 	PortMin, PortMax uint16
-	// Feedback answers senders with transport-wide feedback.
-	Feedback bool
 	// Configure may change any setting, last.
 	Configure func(*webrtc.SettingEngine)
 }
@@ -72,9 +70,10 @@ const (
 // API builds peer connections that share settings and a certificate. It is
 // safe for concurrent use.
 type API struct {
-	api  *webrtc.API
-	cert webrtc.Certificate
-	log  *slog.Logger
+	media    *webrtc.MediaEngine
+	settings webrtc.SettingEngine
+	cert     webrtc.Certificate
+	log      *slog.Logger
 
 	batch *batch // of the sockets
 }
@@ -97,11 +96,8 @@ func New(cfg Config) (*API, error) {
 	if err := registerLevel(media); err != nil {
 		return nil, err
 	}
-	registry := &interceptor.Registry{}
-	if cfg.Feedback {
-		if err := webrtc.ConfigureTWCCSender(media, registry); err != nil {
-			return nil, fmt.Errorf("configuring feedback: %w", err)
-		}
+	if err := registerNumbers(media); err != nil {
+		return nil, err
 	}
 	all := &batch{}
 	settings := cfg.settings(all)
@@ -113,15 +109,23 @@ func New(cfg Config) (*API, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &API{
-		api: webrtc.NewAPI(
-			webrtc.WithMediaEngine(media),
-			webrtc.WithSettingEngine(settings),
-			webrtc.WithInterceptorRegistry(registry),
-		),
-		cert:  *cert,
-		log:   log,
-		batch: all,
+		media:    media,
+		settings: settings,
+		cert:     *cert,
+		log:      log,
+		batch:    all,
 	}, nil
+}
+
+// build returns pion's API for one peer connection; nil: for none.
+func (a *API) build(p *Peer) *webrtc.API {
+	registry := &interceptor.Registry{}
+	registry.Add(&listening{peer: p})
+	return webrtc.NewAPI(
+		webrtc.WithMediaEngine(a.media),
+		webrtc.WithSettingEngine(a.settings),
+		webrtc.WithInterceptorRegistry(registry),
+	)
 }
 
 func (cfg Config) settings(all *batch) webrtc.SettingEngine {

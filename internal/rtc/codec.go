@@ -34,7 +34,7 @@ var videoFormats = []videoFormat{
 }
 
 var videoFeedback = []webrtc.RTCPFeedback{
-	{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"},
+	{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"}, transportWide,
 }
 
 func registerCodecs(engine *webrtc.MediaEngine) error {
@@ -52,7 +52,7 @@ func registerCodecs(engine *webrtc.MediaEngine) error {
 }
 
 func audioCodecs() []webrtc.RTPCodecParameters {
-	nack := []webrtc.RTCPFeedback{{Type: "nack"}}
+	nack := []webrtc.RTCPFeedback{{Type: "nack"}, transportWide}
 	return []webrtc.RTPCodecParameters{
 		{PayloadType: 111, RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,

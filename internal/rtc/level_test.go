@@ -66,7 +66,7 @@ func TestAudioLevelsTravel(t *testing.T) {
 			require.NoError(t, err)
 			level := max(levels[int(h.SequenceNumber)%len(levels)], -maxLevel)
 			require.Equal(t, level, in.Level(&h))
-			require.Equal(t, level != 0, h.Extension)
+			require.Equal(t, level != 0, h.GetExtension(in.level) != nil)
 			if level != 0 {
 				require.Equal(t, level >= -60, h.GetExtension(in.level)[0]&voice != 0)
 			}

@@ -58,6 +58,7 @@ func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	}
 	list := Sections(sdp)
 	p.remoteSections.Store(&list)
+	p.readNumbers(sdp)
 	if t == webrtc.SDPTypeAnswer && strings.Contains(sdp, setupActive) {
 		p.passive = true
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/congestion"
 	"github.com/parley-rtc/parley/media"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -40,6 +41,8 @@ type Outlet struct {
 	ident atomic.Pointer[[2]string] // track id, stream id
 	bound atomic.Pointer[binding]
 	once  sync.Once // starts the RTCP reader
+
+	numbers, repairs, fillers numbering // of Write, of resend, and of fill
 
 	mu     sync.Mutex
 	rtxSeq uint16
@@ -163,7 +166,11 @@ func (o *Outlet) Write(h *rtp.Header, payload []byte, captured time.Time) error 
 		return ErrNotNegotiated
 	}
 	h.SSRC = b.ssrc
-	if _, err := b.writer.WriteRTP(h, payload); err != nil {
+	what := congestion.Other
+	if o.kind == media.Video {
+		what = congestion.Media
+	}
+	if err := o.numbers.write(o.peer, o.kind, b.writer, h, payload, what); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -214,7 +221,7 @@ func (o *Outlet) resend(b *binding, seq uint16, buf []byte) {
 		h.PayloadType, h.SSRC, h.SequenceNumber = pt, b.rtxSSRC, rtxSeq
 		payload = buf[:2+len(payload)]
 	}
-	_, _ = b.writer.WriteRTP(&h, payload) // lost again is lost again
+	_ = o.repairs.write(o.peer, o.kind, b.writer, &h, payload, congestion.Other) // lost again is lost again
 }
 
 // readReports handles what the receiver says about this stream.
@@ -225,6 +232,9 @@ func (o *Outlet) readReports(b *binding) {
 		n, _, err := o.sender.Read(in)
 		if err != nil {
 			return
+		}
+		if o.peer.takeFeedback(in[:n]) {
+			continue
 		}
 		packets, err := rtcp.Unmarshal(in[:n])
 		if err != nil {

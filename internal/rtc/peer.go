@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/congestion"
 	"github.com/parley-rtc/parley/media"
 	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
@@ -29,6 +30,7 @@ type Handler struct {
 	Candidates func()                    // Candidates may have grown
 	Inlet      func(*Inlet)              // a receive section has begun; it must be read
 	Channel    func(*webrtc.DataChannel) // the other side opened a data channel
+	Limit      func()                    // Limit may have changed
 }
 
 // PeerConfig configures one peer connection.
@@ -61,6 +63,12 @@ type Peer struct {
 	born    time.Time
 	remote  remoteClock
 
+	// Of the other side's feedback, and ours.
+	congestion congestion.Sender
+	arrivals   congestion.Arrivals
+	numberIDs  [2]atomic.Uint32 // of audio and video; see numberID
+	limitTold  atomic.Int64
+
 	// Of negotiation.
 	layers         layers
 	raw, shown     string // the last offer, as pion made it and as others see it
@@ -85,7 +93,12 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	if cfg.RelayOnly {
 		policy = webrtc.ICETransportPolicyRelay
 	}
-	pc, err := a.api.NewPeerConnection(webrtc.Configuration{
+	p := &Peer{
+		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix,
+		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
+	}
+	p.api = a.build(p)
+	pc, err := p.api.NewPeerConnection(webrtc.Configuration{
 		ICEServers:                  cfg.ICEServers,
 		ICETransportPolicy:          policy,
 		BundlePolicy:                webrtc.BundlePolicyMaxBundle,
@@ -96,10 +109,8 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a peer connection: %w", err)
 	}
-	p := &Peer{
-		api: a.api, batch: a.batch, pc: pc, born: time.Now(), ice: pc.SCTP().Transport().ICETransport(), handler: cfg.Handler, prefix: cfg.MidPrefix,
-		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
-	}
+	p.pc, p.ice = pc, pc.SCTP().Transport().ICETransport()
+	p.ice.OnSelectedCandidatePairChange(p.anotherPath)
 	pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.tell(p.handler.State) })
 	pc.OnICEConnectionStateChange(func(webrtc.ICEConnectionState) { p.tell(p.handler.State) })
 	pc.OnICECandidate(p.onCandidate)
@@ -418,8 +429,10 @@ func (p *Peer) run() {
 		if !early {
 			report = now.Add(reportInterval)
 		}
-		if next.IsZero() || report.Before(next) {
-			next = report
+		for _, at := range [...]time.Time{report, p.tellArrivals(now), p.probe(now)} {
+			if next.IsZero() || !at.IsZero() && at.Before(next) {
+				next = at
+			}
 		}
 		timer.Reset(next.Sub(now))
 	}

@@ -13,7 +13,7 @@ func (a *API) CheckServer(s webrtc.ICEServer) error {
 	if len(s.URLs) == 0 {
 		return errors.New("ICE server without a URL")
 	}
-	_, err := a.api.NewICEGatherer(webrtc.ICEGatherOptions{ICEServers: []webrtc.ICEServer{s}})
+	_, err := a.build(nil).NewICEGatherer(webrtc.ICEGatherOptions{ICEServers: []webrtc.ICEServer{s}})
 	if err != nil {
 		return fmt.Errorf("ICE server %q: %w", s.URLs[0], err)
 	}

@@ -16,7 +16,6 @@ func (s *Server) listenMedia() error {
 	cfg := rtc.Config{
 		Net: m.Net, UDPMux: m.UDPMux, Logger: s.cfg.Logger, Loopback: m.Loopback,
 		PublicIPs: m.PublicIPs, PortMin: m.PortMin, PortMax: m.PortMax,
-		Feedback: true, // browsers estimate their bandwidth by it; our own clients offer no header for it
 	}
 	if m.KeyLog != nil {
 		cfg.Configure = func(e *webrtc.SettingEngine) { e.SetDTLSKeyLogWriter(m.KeyLog) }
