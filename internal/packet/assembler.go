@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// DefaultWait is how long a missing packet is waited for.
+	// DefaultWait is how long a missing packet is waited for, and of video
+	// VideoWait: pictures that need the one given up are lost with it.
 	DefaultWait = 200 * time.Millisecond
+	VideoWait   = 400 * time.Millisecond
 	// DefaultWindow is how many packets may be held behind a missing one.
 	DefaultWindow = 512
 
@@ -65,6 +67,9 @@ type queued struct {
 func NewAssembler(codec media.Codec) *Assembler {
 	a := &Assembler{codec: codec, rate: int64(codec.ClockRate()), frame: newFrame(codec)}
 	a.order.wait, a.order.window = DefaultWait, DefaultWindow
+	if codec.Kind() == media.Video {
+		a.order.wait = VideoWait
+	}
 	a.order.sink, a.order.rate = a, a.rate
 	a.time.rate = a.rate
 	return a

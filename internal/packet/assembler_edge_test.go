@@ -88,9 +88,9 @@ func TestMissingPacketIsWaitedForExactly(t *testing.T) {
 	a := packet.NewAssembler(media.VP8)
 	push(a, 0, pkts[0], pkts[1])
 	require.Empty(t, push(a, 10*time.Millisecond, pkts[3:]...))
-	a.Tick(epoch.Add(10*time.Millisecond + packet.DefaultWait - 1))
+	a.Tick(epoch.Add(10*time.Millisecond + packet.VideoWait - 1))
 	require.Empty(t, pop(a, nil))
-	a.Tick(epoch.Add(10*time.Millisecond + packet.DefaultWait))
+	a.Tick(epoch.Add(10*time.Millisecond + packet.VideoWait))
 	got := pop(a, nil)
 	require.Equal(t, []int{1, 2}, frameNumbers(got))
 	require.Equal(t, []int{1, 0}, []int{got[0].Lost, got[1].Lost})
@@ -100,6 +100,7 @@ func TestMissingPacketIsWaitedForExactly(t *testing.T) {
 func TestEachGapHasItsOwnTime(t *testing.T) {
 	pkts := vp8Stream(5, 2, 100, 0)
 	a := packet.NewAssembler(media.VP8)
+	a.SetWindow(200*time.Millisecond, packet.DefaultWindow)
 	require.Len(t, push(a, 0, pkts[0], pkts[1]), 1)
 	push(a, 100*time.Millisecond, pkts[4], pkts[5]) // 2 and 3 are missing
 	push(a, 250*time.Millisecond, pkts[8], pkts[9]) // 6 and 7 too
