@@ -33,7 +33,8 @@ type ConnectOptions struct {
 	// Default: subscribe to every track.
 	ManualSubscribe bool
 	// BandwidthProfile says which video the server sends, and how large, where
-	// it cannot be all. Default: everything is sent.
+	// it cannot be all. Default: everything is sent. It has no effect in a
+	// peer-to-peer room, nor have the next two.
 	BandwidthProfile *BandwidthProfile
 	// DominantSpeaker has the server tell who speaks: see
 	// Room.DominantSpeaker and the event DominantSpeakerChanged.

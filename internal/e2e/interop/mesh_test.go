@@ -140,8 +140,12 @@ func TestMeshOfBrowserAndProgram(t *testing.T) {
 // unpublished, in the sections that became free.
 func TestMeshRepublish(t *testing.T) {
 	w := newWorld(t, peerToPeer)
-	alice := w.program("alice", clip(t, media.VP8, "picture"))
-	p := w.join("browser", everything())
+	alice := w.programWith("alice", &parley.ConnectOptions{
+		Tracks: []parley.LocalTrack{clip(t, media.VP8, "picture")}, DominantSpeaker: true, NetworkQuality: &parley.NetworkQuality{},
+	})
+	wish := everything()
+	wish["dominantSpeaker"], wish["networkQuality"] = true, true
+	p := w.join("browser", wish)
 	bob := w.program("bob", clip(t, media.VP8, "picture"))
 	for _, g := range []*program{alice, bob} {
 		frames(t, receives[*parley.RemoteVideoTrack](g, "browser", "camera"), 15)
@@ -171,13 +175,23 @@ func TestMeshRepublish(t *testing.T) {
 	}
 	p.plays("alice", "picture")
 	p.plays("bob", "picture")
+	// There are no media-signaling channels where the server sees no media.
+	require.Zero(t, p.count(`lab.heard().flatMap((body) => Object.keys(body.media_signaling ?? {})).length`))
+	require.Equal(t, "null", p.text("String(lab.room.localParticipant.networkQualityLevel)"))
+	_, known := alice.LocalParticipant().NetworkQualityLevel()
+	require.False(t, known)
 	p.quiet()
+}
+
+// patient is a context that ends with our patience.
+func patient(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), patience*time.Millisecond)
 }
 
 // frames reads so many frames.
 func frames(t *testing.T, track *parley.RemoteVideoTrack, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience*time.Millisecond)
+	ctx, cancel := patient(t)
 	defer cancel()
 	for _, err := range track.Samples(ctx) {
 		require.NoError(t, err, "%s still misses %d frames", track.Name(), n)

@@ -176,6 +176,30 @@ class Lab {
     });
   }
 
+  // pretend has the client hear a message of the signaling that our server never
+  // sends.
+  pretend(body) {
+    const data = JSON.stringify({ type: "msg", body });
+    spied.sockets.at(-1).dispatchEvent(new MessageEvent("message", { data }));
+  }
+
+  // heard are the messages of the server, in order.
+  heard() {
+    return spied.frames.filter((f) => f.startsWith("< ")).map((f) => JSON.parse(f.slice(2)).body ?? {});
+  }
+
+  // label is that of the data channel of a media-signaling channel.
+  label(channel) {
+    return this.heard().findLast((b) => b.media_signaling?.[channel])?.media_signaling[channel].transport.label;
+  }
+
+  // pretendOn does it on a media-signaling channel.
+  pretendOn(channel, message) {
+    const { incoming } = spied;
+    const data = JSON.stringify(message);
+    incoming.findLast((c) => c.label === this.label(channel)).dispatchEvent(new MessageEvent("message", { data }));
+  }
+
   participant(identity) {
     return [...this.room.participants.values()].find((p) => p.identity === identity);
   }

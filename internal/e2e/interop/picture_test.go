@@ -38,13 +38,17 @@ func (p *page) shows(name, identity, track string) {
 	p.plays(identity, track)
 	selector := fmt.Sprintf("video[data-identity=%q][data-track=%q]", identity, track)
 	first := p.picture(name+"-1", selector)
-	p.plays(identity, track)
-	second := p.picture(name+"-2", selector)
+	second := first
+	for i := 0; differ(first, second) <= 0.001; i++ {
+		// What turns may look the same when the second one is taken.
+		require.Less(p.t, i, 10, "%s does not move", name)
+		p.plays(identity, track)
+		second = p.picture(name+"-2", selector)
+	}
 	for _, img := range []image.Image{first, second} {
 		require.Greater(p.t, lit(img), 0.3, "%s is black", name)
 		require.Greater(p.t, colors(img), 3, "%s is empty", name)
 	}
-	require.Greater(p.t, differ(first, second), 0.001, "%s does not move", name)
 }
 
 // lit is the share of the pixels that are not nearly black.

@@ -1,9 +1,9 @@
-// Keeps every peer connection of the page, the channels it opened, its sockets
-// and what goes over them at hand, so that tests can look at them. Nothing is changed for those
+// Keeps every peer connection of the page, the channels of either side, its
+// sockets and what goes over them at hand, so that tests can look at them. Nothing is changed for those
 // who use them: the prototypes are the browser's own.
 "use strict";
 
-window.spied = { connections: [], channels: [], sockets: [], frames: [] };
+window.spied = { connections: [], channels: [], incoming: [], sockets: [], frames: [] };
 
 function spy(name, seen) {
   window[name] = new Proxy(window[name], {
@@ -17,6 +17,7 @@ function spy(name, seen) {
 
 spy("RTCPeerConnection", (pc) => {
   spied.connections.push(pc);
+  pc.addEventListener("datachannel", ({ channel }) => spied.incoming.push(channel));
   const create = pc.createDataChannel.bind(pc);
   pc.createDataChannel = (...args) => {
     const channel = create(...args);
