@@ -22,6 +22,7 @@ import (
 type world struct {
 	t             *testing.T
 	cli, srv, rtr string // namespaces
+	server        *process
 	url           string
 }
 
@@ -51,8 +52,8 @@ func newWorld(t *testing.T) *world {
 	ip(t, "-n", w.srv, "route", "add", "default", "via", "10.77.9.1")
 	w.up(1)
 
-	server := w.start(w.srv, "server", "PARLEY_NETS_IP="+serverIP)
-	w.url = server.await("serving").URL
+	w.server = w.start(w.srv, "server", "PARLEY_NETS_IP="+serverIP)
+	w.url = w.server.await("serving").URL
 	return w
 }
 
@@ -79,6 +80,7 @@ type process struct {
 	t    *testing.T
 	role string
 	in   io.Closer
+	proc *os.Process
 
 	mu      sync.Mutex
 	reports []report
@@ -100,7 +102,7 @@ func (w *world) start(ns, role string, env ...string) *process {
 	out, err := cmd.StdoutPipe()
 	require.NoError(w.t, err)
 	require.NoError(w.t, cmd.Start())
-	p := &process{t: w.t, role: role, in: in, more: make(chan struct{})}
+	p := &process{t: w.t, role: role, in: in, proc: cmd.Process, more: make(chan struct{})}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
