@@ -48,6 +48,9 @@ func (r *Room) apply(u signaling.Update) {
 	}
 	r.goLive()
 	r.reconcile()
+	if l.re.mediaDown && l.caps.PeerToPeer {
+		r.connectionChanged() // perhaps nobody is left
+	}
 	for _, c := range u.Channels {
 		r.applyChannel(c)
 	}
@@ -55,19 +58,25 @@ func (r *Room) apply(u signaling.Update) {
 
 // applyParticipants takes the participants section. mu is held.
 func (r *Room) applyParticipants(list []signaling.RemoteParticipant, full bool) {
+	if full {
+		// Those who left come first: somebody else may be here in their name.
+		for _, p := range slices.Clone(r.remotes) {
+			if !slices.ContainsFunc(list, func(s signaling.RemoteParticipant) bool { return r.same(p, s) }) {
+				r.drop(p, "")
+			}
+		}
+	}
 	for _, s := range list {
 		if s.SID != "" && s.SID != r.local.sid {
 			r.applyParticipant(s)
 		}
 	}
-	if !full {
-		return
-	}
-	for _, p := range slices.Clone(r.remotes) {
-		if !slices.ContainsFunc(list, func(s signaling.RemoteParticipant) bool { return s.SID == p.sid }) {
-			r.drop(p, "")
-		}
-	}
+}
+
+// same reports whether the entry is about the participant. After a full
+// reconnect the server's handles are new, and who it is tells the identity.
+func (r *Room) same(p *RemoteParticipant, s signaling.RemoteParticipant) bool {
+	return p.sid == s.SID || (r.loop.re.rejoined && s.SID != "" && p.identity == s.Identity)
 }
 
 func (r *Room) applyParticipant(s signaling.RemoteParticipant) {

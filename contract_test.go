@@ -410,8 +410,7 @@ func TestE10ResumingTellsTheDifference(t *testing.T) {
 		})
 		require.Equal(t, "session", join.Resume)
 		require.Equal(t, []string{
-			"TrackUnsubscribed bob/w", "TrackUnpublished bob/w", "ParticipantConnected joe", "TrackPublished joe/x",
-			"ParticipantDisconnected eve", "TrackSubscribed joe/x", "Reconnected",
+			"ParticipantDisconnected eve", "TrackUnsubscribed bob/w", "TrackUnpublished bob/w", "ParticipantConnected joe", "TrackPublished joe/x", "TrackSubscribed joe/x", "Reconnected",
 		}, names(read(t, events, 7)))
 		require.Same(t, ann, room.Participant("ann"))
 		require.Same(t, track, ann.Tracks()[0].Track())

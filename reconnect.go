@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/engine"
@@ -525,11 +526,19 @@ func (r *Room) connectionChanged() {
 	case engine.StateDTLSFailed:
 		r.end(wrap("%w", signaling.NewError(signaling.CodeMediaDTLSFailed)), "")
 	case engine.StateNew:
-		if l.engine.Alone() { // nothing is left that could be down
+		if l.engine.Alone() && !r.expectsMedia() { // nothing is left that could be down
 			l.re.mediaDown, l.re.renewed = false, false
 		}
 	}
 	r.look()
+}
+
+// expectsMedia reports whether somebody is there with whom there is to be a
+// connection, in a peer-to-peer room.
+func (r *Room) expectsMedia() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.remotes, func(p *RemoteParticipant) bool { return p.state == StateConnected })
 }
 
 // restartICE tries to find another way for media, again and again while it is

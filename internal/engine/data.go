@@ -57,12 +57,38 @@ type channelSender struct {
 	turn chan struct{} // one sender at a time, in order of arrival
 
 	mu     sync.Mutex
+	isOpen bool
+	then   func() // see whenOpen
 	closed bool
 	sizes  []int // of the messages that may not be acknowledged yet, oldest first
 	sent   int64
 }
 
-func (s *channelSender) opened() { s.once.Do(func() { close(s.open) }) }
+func (s *channelSender) opened() {
+	s.once.Do(func() {
+		close(s.open)
+		s.mu.Lock()
+		s.isOpen = true
+		then := s.then
+		s.mu.Unlock()
+		if then != nil {
+			then()
+		}
+	})
+}
+
+// whenOpen calls f once, on any goroutine, when the channel is open. There is
+// one such f. Pion's own handler is not to be set twice: what the first call has
+// set in motion already may use up the turn of the second.
+func (s *channelSender) whenOpen(f func()) {
+	s.mu.Lock()
+	s.then = f
+	open := s.isOpen
+	s.mu.Unlock()
+	if open {
+		f()
+	}
+}
 
 func (s *channelSender) end() {
 	s.mu.Lock()

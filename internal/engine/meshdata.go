@@ -103,10 +103,9 @@ func (s *DataSender) leave(l *link) {
 
 func newDataPart(l *link, ch *channelSender) *dataPart {
 	p := &dataPart{link: l, ch: ch}
-	ch.dc.OnOpen(func() {
+	ch.whenOpen(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		ch.opened()
 		for _, m := range p.early {
 			_ = ch.push(m.Data, m.Text) // it has closed again then
 		}

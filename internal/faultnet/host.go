@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pion/transport/v4"
 	"github.com/pion/transport/v4/vnet"
@@ -20,6 +21,8 @@ type Host struct {
 	lan     *LAN // nil: it is on the open network
 	net     *vnet.Net
 	out, in *link
+
+	blocked atomic.Pointer[[]*Host] // see Block; never changed, replaced under mu
 
 	mu   sync.RWMutex // also guards what vnet does not: its addresses
 	ips  []netip.Addr
@@ -64,6 +67,33 @@ func (h *Host) SetLoss(permille int) {
 // BlockUDP drops all UDP, as a network that allows the web only.
 func (h *Host) BlockUDP(on bool) {
 	h.Impair(func(send, receive *Faults) { send.Blackhole, receive.Blackhole = on, on })
+}
+
+// Block drops all UDP between two hosts of one network, both ways, or ends
+// that. What passes a NAT on its way is not stopped.
+func (h *Host) Block(other *Host, on bool) {
+	h.block(other, on)
+	other.block(h, on)
+}
+
+func (h *Host) block(other *Host, on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []*Host
+	if old := h.blocked.Load(); old != nil {
+		list = slices.DeleteFunc(slices.Clone(*old), func(o *Host) bool { return o == other })
+	}
+	if on {
+		list = append(list, other)
+	}
+	h.blocked.Store(&list)
+}
+
+// reaches reports whether nothing is blocked on the way to an address. No lock
+// of the host may be held: those of others are taken.
+func (h *Host) reaches(ip netip.Addr) bool {
+	list := h.blocked.Load()
+	return list == nil || !slices.ContainsFunc(*list, func(o *Host) bool { return o.has(ip) })
 }
 
 // SetBlackhole pulls the cable, which nobody is told of: UDP and TCP fall

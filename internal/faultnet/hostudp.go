@@ -39,13 +39,18 @@ type wire struct {
 	host *Host
 }
 
-// WriteTo drops packets of addresses that the host has lost; vnet would still
-// send them.
+// WriteTo drops packets to hosts that are blocked, and those of addresses that
+// the host has lost; vnet would still send them.
 func (w wire) WriteTo(b []byte, addr net.Addr) (int, error) {
+	remote, _ := addr.(*net.UDPAddr)
+	if remote != nil {
+		if ip, _ := netip.AddrFromSlice(remote.IP); !w.host.reaches(ip.Unmap()) {
+			return len(b), nil
+		}
+	}
 	w.host.mu.RLock()
 	defer w.host.mu.RUnlock()
 	local, _ := w.LocalAddr().(*net.UDPAddr)
-	remote, _ := addr.(*net.UDPAddr)
 	if local == nil || remote == nil {
 		return w.UDPConn.WriteTo(b, addr)
 	}

@@ -93,6 +93,28 @@ func TestWorldImpair(t *testing.T) {
 	})
 }
 
+func TestWorldBlocksTwoHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := faultnet.NewWorld(t, faultnet.WorldConfig{})
+		a, b, c := w.Host("a"), w.Host("b"), w.Host("c")
+		at := func(h *faultnet.Host) net.PacketConn { return listen(t, h, h.Addresses()[0].String()) }
+		sa, sb, sc := at(a), at(b), at(c)
+		reaches := func(from, to net.PacketConn) bool {
+			_, _, ok := arrives(t, from, to, to.LocalAddr())
+			return ok
+		}
+		a.Block(b, true)
+		a.Block(b, true)
+		require.False(t, reaches(sa, sb))
+		require.False(t, reaches(sb, sa))
+		require.True(t, reaches(sa, sc))
+		require.True(t, reaches(sc, sb))
+		b.Block(a, false)
+		require.True(t, reaches(sa, sb))
+		require.True(t, reaches(sb, sa))
+	})
+}
+
 func TestWorldSwitchAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := faultnet.NewWorld(t, faultnet.WorldConfig{Seed: 1})

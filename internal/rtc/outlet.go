@@ -41,6 +41,7 @@ type Outlet struct {
 	ident atomic.Pointer[[2]string] // track id, stream id
 	bound atomic.Pointer[binding]
 	once  sync.Once // starts the RTCP reader
+	freed bool      // none is started any more; guarded by the gate of the peer
 
 	numbers, repairs, fillers numbering // of Write, of resend, and of fill
 
@@ -355,7 +356,7 @@ func (t outletTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParamete
 		}
 	}
 	t.bound.Store(b)
-	t.once.Do(func() { t.peer.spawn(func() { t.readReports(b) }) })
+	t.once.Do(func() { t.peer.hear(t.Outlet, b) })
 	return first, nil
 }
 

@@ -81,10 +81,12 @@ type Peer struct {
 	gathered   bool
 	gatherEnd  chan struct{} // one-slot poke: pion has gathered
 
-	done chan struct{}
-	once sync.Once
-	wg   sync.WaitGroup
-	gate sync.RWMutex // held for writing while done is closed, so that no spawn follows
+	done   chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
+	gate   sync.RWMutex // held for writing while sealed is set, so that no spawn follows
+	sealed bool
+	heard  map[*Outlet]struct{} // their reports are read
 }
 
 // NewPeer makes a peer connection. The caller must Close it.
@@ -96,6 +98,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	p := &Peer{
 		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
+		heard: map[*Outlet]struct{}{},
 	}
 	p.api = a.build(p)
 	pc, err := p.api.NewPeerConnection(webrtc.Configuration{
@@ -125,7 +128,10 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 	// the goroutine which reads the end of the association still wants, and in
 	// a synctest bubble waiting for a lock stops the time for ever. That
 	// goroutine is done when it calls this.
-	pc.SCTP().OnClose(func(error) { _ = pc.Close() }) // nothing is left that could fail
+	pc.SCTP().OnClose(func(error) {
+		p.seal()
+		_ = pc.Close() // nothing is left that could fail
+	})
 	p.spawn(p.run)
 	return p, nil
 }
@@ -149,11 +155,26 @@ func (p *Peer) tell(f func()) {
 	}
 }
 
+// seal lets no section begin any more. It comes before the closing: pion begins
+// sections on a goroutine of its own, and what begins after it has ended all
+// sections would be read for ever.
+func (p *Peer) seal() {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	p.sealed = true
+}
+
+func (p *Peer) isSealed() bool {
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	return p.sealed
+}
+
 // spawn runs f on a goroutine that Close waits for.
 func (p *Peer) spawn(f func()) {
 	p.gate.RLock()
 	defer p.gate.RUnlock()
-	if p.closed() {
+	if p.sealed {
 		return
 	}
 	p.wg.Add(1)
@@ -161,6 +182,39 @@ func (p *Peer) spawn(f func()) {
 		defer p.wg.Done()
 		f()
 	}()
+}
+
+// hear reads an outlet's reports, on a goroutine that Close waits for.
+func (p *Peer) hear(o *Outlet, b *binding) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.sealed || o.freed {
+		return
+	}
+	p.heard[o] = struct{}{}
+	p.wg.Go(func() {
+		o.readReports(b)
+		p.gate.Lock()
+		defer p.gate.Unlock()
+		delete(p.heard, o)
+	})
+}
+
+// hangUp ends what hear began: for all outlets that were freed or, once the peer
+// is sealed, for all. Pion has stopped their senders; but one that is stopped
+// while it begins to send goes on reading.
+func (p *Peer) hangUp() {
+	p.gate.RLock()
+	var over []*Outlet
+	for o := range p.heard {
+		if p.sealed || o.freed {
+			over = append(over, o)
+		}
+	}
+	p.gate.RUnlock()
+	for _, o := range over {
+		_ = o.sender.SetReadDeadline(time.Unix(1, 0)) // it has ended by itself then
+	}
 }
 
 // closePause comes before the closing. Both sides tend to close at the same
@@ -178,13 +232,13 @@ const closePause = time.Millisecond
 func (p *Peer) Close() error {
 	var err error
 	p.once.Do(func() {
-		p.gate.Lock()
+		p.seal()
 		close(p.done)
-		p.gate.Unlock()
 		if _, started := p.iceTransport(); started {
 			<-time.NewTimer(closePause + rand.N(closePause)).C
 		}
 		err = p.pc.Close()
+		p.hangUp()
 		p.wg.Wait()
 	})
 	return err
@@ -294,7 +348,7 @@ func (p *Peer) keep(o *Outlet) {
 
 func (p *Peer) onTrack(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	t := receiver.RTPTransceiver()
-	if t == nil || p.closed() {
+	if t == nil || p.isSealed() {
 		return
 	}
 	in := newInlet(p, t.Mid(), track, receiver)

@@ -11,9 +11,13 @@ import (
 // inactive. Once that is negotiated, ReuseOutlet can begin another one in its
 // place.
 func (p *Peer) FreeOutlet(o *Outlet) error {
+	p.gate.Lock()
+	o.freed = true
+	p.gate.Unlock()
 	if err := p.pc.RemoveTrack(o.sender); err != nil {
 		return fmt.Errorf("freeing section %s: %w", o.Mid(), err)
 	}
+	p.hangUp()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.outlets = slices.DeleteFunc(p.outlets, func(other *Outlet) bool { return other == o })
