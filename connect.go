@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parley-rtc/parley/internal/engine"
 	"github.com/parley-rtc/parley/internal/rtc"
@@ -47,7 +48,10 @@ type ConnectOptions struct {
 	MaxAudioBitrate, MaxVideoBitrate int
 	// Transport replaces the default, package signaling/rsp over WebSocket.
 	Transport signaling.Transport
-	// ICEServers are used instead of those that the server gives.
+	// ICEServers are used instead of those that the server gives, which change
+	// with each time that the room connects: credentials of TURN servers do not
+	// last. The program's own are used as they are, for as long as the room
+	// lasts.
 	ICEServers []webrtc.ICEServer
 	// RefreshToken is asked for a new access token when the room has to be
 	// joined anew, or the old one has expired. It may block; its context ends
@@ -57,7 +61,10 @@ type ConnectOptions struct {
 	// Tokens and keys are never logged.
 	Logger *slog.Logger
 
-	// RelayOnly sends media through TURN servers only.
+	// RelayOnly sends media through TURN servers only: it hides the machine's
+	// addresses, and works where a network lets nothing else through. The room
+	// cannot be joined, with ErrTURN, where there is no such server; and where
+	// none can be used it ends with an *LostError that matches ErrTURN too.
 	RelayOnly bool
 	// Interfaces and IPs keep the local network interfaces and addresses to
 	// use; nil keeps all.
@@ -136,8 +143,12 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 		}
 		r.opts.Transport, r.watches = t, true
 	}
+	if opts.RelayOnly && len(opts.ICEServers) > 0 && !relays(opts.ICEServers) {
+		return nil, wrap("%w: RelayOnly, and no TURN server among ICEServers", ErrOption)
+	}
 	api, err := rtc.New(rtc.Config{
-		Logger: opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,
+		RelayOnly: opts.RelayOnly,
+		Logger:    opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,
 		Loopback: isLoopback(opts.URL), Configure: opts.ConfigureWebRTC,
 	})
 	if err != nil {
@@ -207,6 +218,7 @@ func (r *Room) iceServers() []webrtc.ICEServer {
 func (r *Room) newEngine() (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		API: r.api, ICEServers: r.iceServers(), RelayOnly: r.opts.RelayOnly, Logger: r.log,
+		AwaitServers:      len(r.opts.ICEServers) == 0,
 		Post:              r.post,
 		ConnectionChanged: r.connectionChanged,
 		Outgoing:          func() {}, // every turn of the loop ends with a flush
@@ -267,8 +279,8 @@ func (r *Room) join(ctx context.Context) error {
 func (r *Room) useServers(ctx context.Context, servers []signaling.ICEServer) error {
 	var failed error
 	err := r.do(ctx, func() {
-		r.loop.servers = servers
-		failed = r.renewEngine()
+		r.loop.servers, r.loop.serversAt = servers, time.Now()
+		failed = r.loop.engine.UseServers(r.iceServers())
 	})
 	return errors.Join(err, failed)
 }

@@ -57,6 +57,7 @@ var (
 	ErrNoSupportedCodec        error = signaling.NewError(signaling.CodeNoSupportedCodec)
 	ErrMediaConnection         error = signaling.NewError(signaling.CodeMediaConnection)
 	ErrMediaDTLS               error = signaling.NewError(signaling.CodeMediaDTLSFailed)
+	ErrTURN                    error = signaling.NewError(signaling.CodeTURNFailed)
 	ErrParticipantNotFound     error = signaling.NewError(signaling.CodeParticipantNotFound)
 	ErrServerDescription       error = signaling.NewError(signaling.CodeClientRemoteDescription)
 	ErrTrackCapacityReached    error = signaling.NewError(signaling.CodeTrackCapacityReached)

@@ -52,6 +52,7 @@ type reconnect struct {
 	since              time.Time
 	attempts           int
 	last               error // what the last attempt met
+	unrelayed          bool  // no TURN server could be used, since media was up
 	pair               string
 	deaf, turns        int
 
@@ -99,9 +100,6 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		if state.Room.SessionTimeout > 0 {
 			l.timeout = state.Room.SessionTimeout
 		}
-		if len(state.ICEServers) > 0 {
-			l.servers = state.ICEServers
-		}
 	}
 	r.mu.Lock()
 	if state.Room.SID != "" {
@@ -119,6 +117,10 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		l.engine.SetMesh(l.timeout, r.iceServers())
 	} else {
 		l.engine.SetQuiet(l.caps.Slots)
+	}
+	if err := r.takeServers(state.ICEServers, fresh); err != nil {
+		r.end(wrap("%w", err), "")
+		return
 	}
 	l.dirty = l.dirty || l.revision != join.Participant.Revision
 	l.re.sigDown, l.re.fresh = false, false
@@ -291,6 +293,9 @@ func (r *Room) giveUp() {
 	cause := ErrSignalingDisconnected
 	if !l.re.sigDown {
 		cause = ErrMediaConnection
+		if l.re.unrelayed {
+			l.re.last = errUnrelayed
+		}
 	}
 	r.end(wrap("%w", &LostError{
 		Err: cause, Last: l.re.last, Attempts: l.re.attempts,
@@ -499,12 +504,14 @@ func (r *Room) connectionChanged() {
 	switch c.State {
 	case engine.StateConnected:
 		l.re.mediaUp, l.re.mediaDown, l.re.renewed, l.re.deaf = true, false, false, 0
+		l.re.unrelayed = false
 		if l.re.restart != nil {
 			l.re.restart.Stop()
 			l.re.restart = nil
 		}
 		r.goLive()
 	case engine.StateDown, engine.StateFailed:
+		l.re.unrelayed = l.re.unrelayed || c.Unrelayed
 		if c.State == engine.StateFailed {
 			r.qualityLost()
 		}

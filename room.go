@@ -338,6 +338,7 @@ type loopState struct {
 	caps       signaling.Capabilities
 	engine     *engine.Engine
 	servers    []signaling.ICEServer
+	serversAt  time.Time
 	addresses  []netip.Addr // of this machine, when last looked
 
 	publications []*LocalTrackPublication

@@ -27,7 +27,10 @@ type Config struct {
 	API        *rtc.API
 	ICEServers []webrtc.ICEServer
 	RelayOnly  bool
-	Logger     *slog.Logger
+	// AwaitServers has the first offer take effect with UseServers, when it is
+	// known which ICE servers there are.
+	AwaitServers bool
+	Logger       *slog.Logger
 
 	// Post runs f on the owner's loop, soon. It must not block.
 	Post func(f func())
@@ -80,7 +83,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.dirty = true
+	l.dirty, l.held = true, cfg.AwaitServers
 	if err := e.WantSlots(0, 0); err != nil {
 		_ = l.peer.Close()
 		return nil, err
@@ -110,8 +113,15 @@ func (e *Engine) open(id, midPrefix string) (*link, error) {
 					e.cfg.ConnectionChanged()
 				})
 			},
-			Candidates: func() { post(func() { e.sendICE(l, false) }) },
-			Inlet:      func(in *rtc.Inlet) { post(func() { e.inletBegan(l, in) }) },
+			Candidates: func() {
+				post(func() {
+					e.sendICE(l, false)
+					if e.cfg.RelayOnly {
+						e.cfg.ConnectionChanged() // there may be none
+					}
+				})
+			},
+			Inlet: func(in *rtc.Inlet) { post(func() { e.inletBegan(l, in) }) },
 			Channel: func(dc *webrtc.DataChannel) {
 				r := newDataReceiver(dc)
 				post(func() { e.channelOpened(l, r) })
@@ -394,6 +404,9 @@ func (e *Engine) Connection() Connection {
 			c.RTT = rtt
 		}
 	}
+	if c.State == StateNew && e.unrelayed() {
+		c.State, c.Unrelayed = StateFailed, true
+	}
 	return c
 }
 
@@ -413,6 +426,8 @@ type Connection struct {
 	State State
 	Pair  string // candidate pair, for diagnosis
 	RTT   time.Duration
+	// Unrelayed says that no TURN server let in a connection that needs one.
+	Unrelayed bool
 }
 
 // State of the media connection, worst first.

@@ -23,8 +23,11 @@ type link struct {
 	// quiet says that the other side makes no offers: ours are applied at
 	// once, and their candidates gathered.
 	quiet bool
-	mesh  meshLink
-	fill  func() error // adds to an answer what can be sent in it; may be nil
+	// held keeps the first offer from taking effect until it is known which
+	// ICE servers there are.
+	held bool
+	mesh meshLink
+	fill func() error // adds to an answer what can be sent in it; may be nil
 
 	rev, stable int
 	offer       *offer
@@ -76,7 +79,7 @@ func (l *link) negotiate() (*signaling.Description, error) {
 	l.rev++
 	l.offer = &offer{rev: l.rev, sdp: sdp, restart: restart}
 	l.offering()
-	if !l.settled || l.quiet || restart {
+	if (!l.settled || l.quiet || restart) && !l.held {
 		// An ICE restart cannot be forgotten again: it is applied at once.
 		if err := l.apply(); err != nil {
 			return nil, err

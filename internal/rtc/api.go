@@ -42,6 +42,9 @@ type Config struct {
 	RemoteIPs  func(net.IP) bool
 	// NetworkTypes restricts address families and protocols.
 	NetworkTypes []webrtc.NetworkType
+	// RelayOnly says that there will be no candidates but relayed ones, so that
+	// nobody waits for others.
+	RelayOnly bool
 	// Loopback gathers candidates on loopback interfaces too.
 	Loopback bool
 	// PublicIPs replace the host candidates' addresses behind a 1:1 NAT.
@@ -137,6 +140,12 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	s.SetHostAcceptanceMinWait(0)
 	s.SetPrflxAcceptanceMinWait(0)
+	s.SetSTUNGatherTimeout(callTime)
+	if cfg.RelayOnly {
+		s.SetRelayAcceptanceMinWait(0)
+	} else {
+		s.SetRelayAcceptanceMinWait(relayWait)
+	}
 	s.SetSCTPMaxReceiveBufferSize(sctpReceiveBuffer)
 	s.SetSCTPMaxMessageSize(sctpMaxMessage)
 	s.EnableSCTPZeroChecksum(true)

@@ -56,6 +56,7 @@ type Peer struct {
 	ice     *webrtc.ICETransport
 	handler Handler
 	prefix  string
+	policy  webrtc.ICETransportPolicy
 	passive bool // the other side began the DTLS handshake; of the negotiating goroutine
 	mids    int
 	rtt     atomic.Int64
@@ -96,7 +97,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		policy = webrtc.ICETransportPolicyRelay
 	}
 	p := &Peer{
-		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix,
+		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix, policy: policy,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 		heard: map[*Outlet]struct{}{},
 	}

@@ -37,7 +37,7 @@ func (n repeatingNet) ListenPacket(network, address string) (net.PacketConn, err
 	if err != nil {
 		return nil, err
 	}
-	return repeating(c), nil
+	return &call{PacketConn: repeating(c)}, nil
 }
 
 func (n repeatingNet) ListenUDP(network string, local *net.UDPAddr) (transport.UDPConn, error) {
