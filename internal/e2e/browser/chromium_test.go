@@ -18,8 +18,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/color"
-	"image/png"
 	"io"
 	"os"
 	"os/exec"
@@ -30,6 +28,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley-rtc/parley/internal/e2e/picture"
 )
 
 const install = "install it as the comment of this package says"
@@ -232,58 +232,7 @@ func (b *tab) picture(name, selector string) image.Image {
 	b.t.Helper()
 	path := filepath.Join(b.dir, name+".png")
 	b.screenshot(path, selector)
-	file, err := os.Open(path)
+	img, err := picture.Open(path)
 	require.NoError(b.t, err)
-	img, err := png.Decode(file)
-	require.NoError(b.t, err)
-	require.NoError(b.t, file.Close())
 	return img
-}
-
-// lit is the share of the pixels that are not nearly black.
-func lit(img image.Image) float64 {
-	n := 0
-	each(img, func(_, _ int, c color.RGBA) {
-		if int(c.R)+int(c.G)+int(c.B) > 120 {
-			n++
-		}
-	})
-	return share(n, img)
-}
-
-// colors counts the colors, with four bits of each channel.
-func colors(img image.Image) int {
-	seen := map[[3]uint8]bool{}
-	each(img, func(_, _ int, c color.RGBA) { seen[[3]uint8{c.R >> 4, c.G >> 4, c.B >> 4}] = true })
-	return len(seen)
-}
-
-// differ is the share of the pixels that differ visibly between two pictures
-// of one size.
-func differ(t *testing.T, a, b image.Image) float64 {
-	t.Helper()
-	require.Equal(t, a.Bounds(), b.Bounds())
-	n := 0
-	each(a, func(x, y int, c color.RGBA) {
-		d := color.RGBAModel.Convert(b.At(x, y)).(color.RGBA)
-		if abs(c.R, d.R)+abs(c.G, d.G)+abs(c.B, d.B) > 60 {
-			n++
-		}
-	})
-	return share(n, a)
-}
-
-func abs(a, b uint8) int { return max(int(a), int(b)) - min(int(a), int(b)) }
-
-func share(n int, img image.Image) float64 {
-	return float64(n) / float64(img.Bounds().Dx()*img.Bounds().Dy())
-}
-
-func each(img image.Image, f func(x, y int, c color.RGBA)) {
-	r := img.Bounds()
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			f(x, y, color.RGBAModel.Convert(img.At(x, y)).(color.RGBA))
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/e2e/picture"
 	"github.com/parley-rtc/parley/internal/testclips"
 	"github.com/parley-rtc/parley/media"
 	"github.com/parley-rtc/parley/media/record"
@@ -87,8 +88,8 @@ func requirePlays(t *testing.T, b *tab, dir, file string, least float64) {
 	b.wait(player + `.currentTime > 0.6`)
 	b.rises(player+`.getVideoPlaybackQuality().totalVideoFrames`, 5)
 	second := b.picture(file+"-2", "video")
-	require.Greater(t, lit(second), 0.3, "the recording is black")
-	require.Greater(t, differ(t, first, second), 0.002, "the recording does not move")
+	require.Greater(t, picture.Lit(second, 120), 0.3, "the recording is black")
+	require.Greater(t, picture.Differ(first, second), 0.002, "the recording does not move")
 	require.Equal(t, "null", b.text(`String(`+player+`.error)`))
 
 	// Its index lets it be entered in the middle.

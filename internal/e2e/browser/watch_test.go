@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/e2e/picture"
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/media"
 )
@@ -50,19 +51,19 @@ func requireMoving(t *testing.T, b *tab, name, identity string) {
 }
 
 // requireVideo does so with a video element; count is the number of its frames.
-func requireVideo(t *testing.T, b *tab, name, picture, count string) {
+func requireVideo(t *testing.T, b *tab, name, selector, count string) {
 	t.Helper()
-	first := b.picture(name+"-1", picture)
+	first := b.picture(name+"-1", selector)
 	b.rises(count, 10)
-	second := b.picture(name+"-2", picture)
+	second := b.picture(name+"-2", selector)
 	for _, img := range []struct {
 		lit    float64
 		colors int
-	}{{lit(first), colors(first)}, {lit(second), colors(second)}} {
+	}{{picture.Lit(first, 120), picture.Colors(first)}, {picture.Lit(second, 120), picture.Colors(second)}} {
 		require.Greater(t, img.lit, 0.3, "%s is black", name)
 		require.Greater(t, img.colors, 8, "%s is empty", name)
 	}
-	require.Greater(t, differ(t, first, second), 0.002, "%s does not move", name)
+	require.Greater(t, picture.Differ(first, second), 0.002, "%s does not move", name)
 }
 
 func TestPagePlaysARoom(t *testing.T) {

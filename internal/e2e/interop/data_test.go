@@ -74,6 +74,7 @@ func (p *page) told(identity, name string) string {
 // TestDataReliability has a browser and a program publish data tracks of every
 // kind, and compares what each of them, and a third, sees of the others'.
 func TestDataReliability(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var ours []parley.LocalTrack
 	var theirs []options
@@ -102,6 +103,7 @@ func TestDataReliability(t *testing.T) {
 
 // TestDataMessages sends text and bytes from each side to the others.
 func TestDataMessages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	chat := dataTrack(t, parley.DataTrackOptions{Name: "from alice"})
 	alice := w.program("alice", chat)

@@ -12,5 +12,6 @@
 // in the directory PARLEY_ARTIFACTS, if that is set.
 //
 // All tests share one browser; every page has a process of its own in it. A
-// test makes a world, opens pages in it, and waits for what they show.
+// test makes a world, opens pages in it, and waits for what they show. Those
+// that mostly wait run side by side, after the others.
 package interop_test

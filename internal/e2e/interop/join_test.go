@@ -77,6 +77,7 @@ func TestJoin(t *testing.T) {
 
 // TestRefused has joins fail with the errors that their reasons have.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	foreign := *w
 	foreign.key.Secret = "another secret, of more than thirty-two bytes"

@@ -14,6 +14,7 @@ import (
 // TestNetworkQuality has browsers and a program measure, and hear of each
 // other's levels, with all that is behind them.
 func TestNetworkQuality(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	wish := func() options {
 		return options{

@@ -62,6 +62,7 @@ func TestSignalingReconnect(t *testing.T) {
 // TestMediaReconnect cuts the way of all media until the browser notices, and
 // restores it.
 func TestMediaReconnect(t *testing.T) {
+	t.Parallel()
 	wire, w := newWireWorld(t)
 	alice := w.program("alice", clip(t, media.VP8, "picture"))
 	p := w.join("browser", options{"tracks": []options{track("video", "camera"), track("data", "chat")}})
@@ -92,6 +93,7 @@ func TestMediaReconnect(t *testing.T) {
 
 // TestMediaGone cuts it for good.
 func TestMediaGone(t *testing.T) {
+	t.Parallel()
 	wire, w := newWireWorld(t, func(c *sfu.Config) { c.SessionTimeout = 6 * time.Second })
 	p := w.join("browser", options{"tracks": []options{track("video", "camera")}})
 	p.wait(`spied.connections[0].connectionState === "connected"`)

@@ -3,7 +3,9 @@
 package interop_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,10 +63,11 @@ func TestBrowserPublishesExplicitSimulcast(t *testing.T) {
 	q.quiet()
 }
 
-// until reads until a key frame of the width came.
+// until reads until a key frame of the width came. Chromium has to find out first
+// how much it can send.
 func until(t *testing.T, video *parley.RemoteVideoTrack, width int) {
 	t.Helper()
-	ctx, cancel := patient(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience*time.Millisecond)
 	defer cancel()
 	for s, err := range video.Samples(ctx) {
 		require.NoError(t, err, "no picture of width %d", width)

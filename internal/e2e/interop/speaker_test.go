@@ -35,6 +35,7 @@ func (s loudly) Next(ctx context.Context) (media.Sample, error) {
 // TestDominantSpeaker has a browser and a program hear who speaks: another
 // browser, whose fake microphone beeps, or another program, which is louder.
 func TestDominantSpeaker(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	p := w.join("browser", options{"dominantSpeaker": true})
 	bob := w.programWith("bob", &parley.ConnectOptions{DominantSpeaker: true})

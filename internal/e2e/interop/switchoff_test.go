@@ -50,6 +50,7 @@ func priority(t *testing.T, g *program, name string, to parley.Priority) {
 // TestMaxTracks has a browser that wants one track of video get the one of the
 // highest priority, whoever changes that.
 func TestMaxTracks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	alice := w.program("alice", clip(t, media.VP8, "first"), clip(t, media.VP8, "second"))
 	p := w.join("browser", profile(options{"maxTracks": 1, "dominantSpeakerPriority": "low"}))
@@ -137,6 +138,7 @@ func TestSwitchOffByHand(t *testing.T) {
 // TestSwitchOffOfWhatNobodySees has a browser look at a picture and away from
 // it.
 func TestSwitchOffOfWhatNobodySees(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.program("alice", clip(t, media.VP8, "picture"))
 	p := w.join("browser", profile(options{}))
