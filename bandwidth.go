@@ -14,8 +14,9 @@ import (
 //
 // At most MaxTracks are on, of at most MaxBitrate bits per second together: the
 // ones of the highest priority, of equals those whose participant spoke last,
-// then the oldest. The first of all is on whatever it takes. TrackSwitchedOff
-// and TrackSwitchedOn tell what becomes of them.
+// then the oldest. The first of all is on whatever it takes, unless it is more
+// than the network does. TrackSwitchedOff and TrackSwitchedOn tell what becomes
+// of them.
 type BandwidthProfile = signaling.BandwidthProfile
 
 // RenderDimensions are the sizes in which tracks are shown, by their priority.

@@ -37,7 +37,8 @@ type Arrivals struct {
 	ssrc    uint32
 }
 
-// Add notes that a packet of the stream has arrived. It reports whether Report
+// Add notes that a packet of the stream has arrived; 0 is for streams that
+// reports should not name. It reports whether Report
 // should be asked at the next opportunity when, since there was nothing to tell
 // before.
 func (a *Arrivals) Add(now time.Duration, number uint16, ssrc uint32) (first bool) {
@@ -66,7 +67,9 @@ func (a *Arrivals) Add(now time.Duration, number uint16, ssrc uint32) (first boo
 		return false
 	}
 	*slot = int64(now/deltaUnit) + 1
-	a.ssrc = ssrc
+	if ssrc != 0 {
+		a.ssrc = ssrc
+	}
 	a.waiting++
 	return a.waiting == 1 || a.waiting == reportMany
 }

@@ -158,6 +158,14 @@ func (c *control) drain(now time.Duration, p *path, queue time.Duration) {
 	c.set(next)
 }
 
+// lasting is what the limit will be when a queue is gone: what the path takes.
+func (c *control) lasting() float64 {
+	if c.draining && c.found > 0 {
+		return max(c.limit, afterDrain*c.found)
+	}
+	return c.limit
+}
+
 func (c *control) set(limit float64) { c.limit = min(max(limit, MinLimit), MaxLimit) }
 
 // grow raises the limit for the time of a window.

@@ -106,7 +106,12 @@ func (p *path) end(at time.Duration) {
 func (p *path) latest() *span { return &p.spans[(p.count-1)%windowsKept] }
 
 // queue is how long the packets of the last window waited, the quickest of them.
-func (p *path) queue() time.Duration { return p.latest().quickest - p.quickest() }
+func (p *path) queue() time.Duration {
+	if p.count == 0 {
+		return 0
+	}
+	return p.latest().quickest - p.quickest()
+}
 
 // rise is by how much that is more than in the window before.
 func (p *path) rise() time.Duration {

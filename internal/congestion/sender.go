@@ -176,15 +176,25 @@ func (s *Sender) Limit() int {
 }
 
 // MediaLimit returns how much payload of Media can be sent, in bits per second;
-// ok is false where the path has shown no limit.
-func (s *Sender) MediaLimit(now time.Duration) (bitrate int, ok bool) {
+// ok is false where the path has shown no limit. lasting is more than that while
+// a queue goes away: who sends no more than that can go on with it, if the queue
+// may take its time.
+func (s *Sender) MediaLimit(now time.Duration) (bitrate, lasting int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.control.limit == 0 {
-		return 0, false
+		return 0, 0, false
 	}
-	return int(max(s.control.limit-s.others.rate(now), 0) * mediaShare), true
+	others := s.others.rate(now)
+	of := func(limit float64) int { return int(max(limit-others, 0) * mediaShare) }
+	if s.path.queue() > queueBearable {
+		return of(s.control.limit), of(s.control.limit), true
+	}
+	return of(s.control.limit), of(s.control.lasting()), true
 }
+
+// queueBearable is how long a queue may be for lasting to be more.
+const queueBearable = 600 * time.Millisecond
 
 // mediaShare is how much of a packet of video is payload.
 const mediaShare = 0.94

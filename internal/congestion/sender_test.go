@@ -41,7 +41,7 @@ func TestProbesFindThatThePathTakesMore(t *testing.T) {
 	on, held := true, time.Duration(0)
 	s.video = func() int {
 		s.sender.Want(video)
-		limit, ok := s.sender.MediaLimit(s.now)
+		limit, _, ok := s.sender.MediaLimit(s.now)
 		switch {
 		case ok && on && limit < video:
 			on, held = false, s.now+5*time.Second
@@ -80,7 +80,7 @@ func TestCleanPathHasNoLimit(t *testing.T) {
 		s.adapts(most)
 		s.run(20 * time.Second)
 		require.Zero(t, s.sender.Limit())
-		_, ok := s.sender.MediaLimit(s.now)
+		_, _, ok := s.sender.MediaLimit(s.now)
 		require.False(t, ok)
 		require.InDelta(t, most*106/100+57_000, s.sender.Delivered(), float64(most/10+10_000))
 	}
@@ -179,7 +179,7 @@ func TestLittleTrafficKeepsTheLimit(t *testing.T) {
 	s.rate, s.queue = 1_000_000, 250_000
 	video := 3_000_000
 	s.video = func() int {
-		if limit, ok := s.sender.MediaLimit(s.now); ok {
+		if limit, _, ok := s.sender.MediaLimit(s.now); ok {
 			return min(limit, video)
 		}
 		return video

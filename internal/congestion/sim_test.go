@@ -72,7 +72,7 @@ func (s *simulation) adapts(most int) {
 	s.video = func() int {
 		if s.now-at >= 200*time.Millisecond {
 			at, rate = s.now, most
-			if limit, ok := s.sender.MediaLimit(s.now); ok {
+			if limit, _, ok := s.sender.MediaLimit(s.now); ok {
 				rate = min(most, limit)
 			}
 		}

@@ -163,7 +163,7 @@ func TestWhatIsSentIsNumberedAndToldOf(t *testing.T) {
 		}
 	}
 	require.Zero(t, client.Limit())
-	_, limited := client.MediaLimit()
+	_, _, limited := client.MediaLimit()
 	require.False(t, limited)
 }
 

@@ -22,8 +22,9 @@ const limitStep = 32
 func (p *Peer) Limit() int { return p.congestion.Limit() }
 
 // MediaLimit returns how much video can be sent, in bits per second of payload,
-// beside sound and repairs; ok is false where no limit is known.
-func (p *Peer) MediaLimit() (bitrate int, ok bool) {
+// beside sound and repairs; ok is false where no limit is known. While a queue
+// on the path goes away, lasting is what it will be after that.
+func (p *Peer) MediaLimit() (bitrate, lasting int, ok bool) {
 	return p.congestion.MediaLimit(time.Since(p.born))
 }
 
@@ -143,7 +144,8 @@ func (p *Peer) probe(now time.Time) (next time.Time) {
 	return p.born.Add(again)
 }
 
-// prober returns a section that can send fillers, or nil.
+// prober returns a section that can send fillers, or nil. It has sent something:
+// the other side may not listen to others.
 func (p *Peer) prober() (*Outlet, *binding) {
 	if p.numberID(media.Video) == 0 {
 		return nil, nil
@@ -151,7 +153,7 @@ func (p *Peer) prober() (*Outlet, *binding) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.outlets {
-		if b := o.bound.Load(); b != nil && o.kind == media.Video && b.rtxSSRC != 0 && len(b.rtx) > 0 {
+		if b := o.bound.Load(); b != nil && o.kind == media.Video && b.rtxSSRC != 0 && len(b.rtx) > 0 && o.Stats().Packets > 0 {
 			return o, b
 		}
 	}

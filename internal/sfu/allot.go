@@ -9,7 +9,7 @@ import (
 
 // A subscriber that said how it wants its downlink shared, or which of the
 // tracks it looks at, gets its video by what package allocation decides. One
-// that said neither gets everything.
+// that said neither gets everything, as long as its network takes that.
 //
 // News of any kind (who is there, priorities, wishes, who speaks, the profile)
 // are decided on at once. Between them only bitrates change, and those are
@@ -26,7 +26,9 @@ const (
 // allotment is what a peer knows about the sharing of its downlink.
 type allotment struct {
 	profile  *signaling.BandwidthProfile // nil: it has none
-	estimate int                         // of the downlink, in bits per second; 0: not known
+	estimate int                         // of the downlink, in bits per second of video; 0: not known
+	measured bool                        // it was known once
+	look     bool                        // it has changed
 	wishes   map[string]*wish            // by SID, of video in the roster
 	speaker  string                      // SID of the dominant speaker, or empty
 	spoke    map[string]int              // by SID, when each became that last
@@ -87,12 +89,41 @@ func (p *peer) setSpeaker(sid string) {
 	}
 }
 
-// setEstimate says how much the downlink takes, in bits per second; 0: it is
-// not known.
+// setEstimate says how much video the downlink takes, in bits per second; 0: it
+// is not known. That is no news: what is held off stays off.
 func (p *peer) setEstimate(bitrate int) {
 	if a := &p.allotment; a.estimate != bitrate {
-		a.estimate, a.news = bitrate, true
+		a.estimate, a.look = bitrate, true
+		a.measured = a.measured || bitrate > 0
 	}
+}
+
+// linkLimit looks at what the connection takes. While a queue on the way to the
+// client goes away, it stands that what is on stays on, if there will be room
+// for that.
+func (p *peer) linkLimit(l *link) {
+	if p.ended || p.link != l {
+		return
+	}
+	bitrate, lasting, ok := l.pc.MediaLimit()
+	if !ok {
+		p.setEstimate(0)
+		return
+	}
+	if lasting > bitrate && p.videoLoad() <= lasting {
+		bitrate = lasting
+	}
+	p.setEstimate(max(bitrate, 1))
+}
+
+// videoLoad is the bitrate of the video that is on.
+func (p *peer) videoLoad() (load int) {
+	for _, s := range p.subs {
+		if s.pub.kind == signaling.KindVideo && !s.Off && len(s.rates) > 0 {
+			load += s.rates[min(s.Layer, len(s.rates)-1)]
+		}
+	}
+	return load
 }
 
 // wish returns what the client said about a track, for it to say more; nil: it
@@ -148,13 +179,13 @@ func (p *peer) forgetWishes() {
 
 // allots reports whether the client's video is shared out at all.
 func (p *peer) allots() bool {
-	return p.allotment.profile != nil || p.has(channelRenderHints)
+	return p.allotment.profile != nil || p.allotment.measured || p.has(channelRenderHints)
 }
 
 // allotNews decides anew if there is a reason.
 func (p *peer) allotNews() {
-	if p.allotment.news {
-		p.allot(true)
+	if p.allotment.news || p.allotment.look {
+		p.allot(p.allotment.news)
 	}
 }
 
@@ -162,12 +193,17 @@ func (p *peer) allotNews() {
 // has passed.
 func (p *peer) allot(news bool) {
 	a := &p.allotment
-	a.news = false
+	a.news, a.look = false, false
 	if p.ended || !p.allots() {
 		return
 	}
 	now := time.Now()
+	if l := p.link; l != nil && l.pc.Limit() > 0 {
+		p.linkLimit(l) // sound takes its part, which changes
+		a.look = false
+	}
 	room := allocation.Room{Bitrate: p.budget()}
+	room.Firm = room.Bitrate > 0 && room.Bitrate == a.estimate
 	var shared []*subscription
 	var tracks []allocation.Track
 	for _, s := range p.subs {
@@ -190,10 +226,28 @@ func (p *peer) allot(news bool) {
 		}
 	}
 	p.tellSwitched(shared)
+	p.want(tracks)
 	if room.Bitrate > 0 && len(shared) > 0 && !a.armed {
 		a.armed = true
 		a.timer.Reset(allotPace)
 	}
+}
+
+// want tells the connection how much video there would be to send, so that it
+// finds out whether there is room for more.
+func (p *peer) want(tracks []allocation.Track) {
+	a := &p.allotment
+	if a.estimate == 0 || p.link == nil {
+		return
+	}
+	room := allocation.Room{}
+	if a.profile != nil {
+		room.Bitrate = a.profile.MaxBitrate
+	}
+	for i, v := range allocation.Decide(a.profile, room, tracks) {
+		tracks[i].Verdict = v
+	}
+	p.link.pc.Want(allocation.Load(tracks))
 }
 
 // budget is what all video together may take; 0: as much as it likes.

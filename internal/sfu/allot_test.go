@@ -154,8 +154,10 @@ func TestEstimateOfTheDownlinkBoundsIt(t *testing.T) {
 	bob.connected()
 	read(t, bob.inlet(bob.subscription(low[0]).ID), 10)
 	read(t, bob.inlet(bob.subscription(high[0]).ID), 10)
-	w.srv.Estimate("bob", 1000) // bits per second, of almost twenty times as many each
+	w.srv.Estimate("bob", 28_000) // bits per second, of almost twenty thousand each
 	bob.isOff(low[0])
+	w.srv.Estimate("bob", 1000)
+	bob.isOff(low[0], high[0])
 	w.srv.Estimate("bob", 1_000_000)
 	bob.isOff()
 }

@@ -56,6 +56,7 @@ func (p *peer) newLink(id string) (*link, error) {
 		Handler: rtc.Handler{
 			State:   func() { p.post(func() { p.linkState(l) }) },
 			Inlet:   func(in *rtc.Inlet) { p.post(func() { l.onInlet(in) }) },
+			Limit:   func() { p.post(func() { p.linkLimit(l) }) },
 			Channel: l.onChannel,
 		},
 	})

@@ -62,6 +62,9 @@ type Verdict struct {
 type Room struct {
 	// Bitrate bounds all tracks together, in bits per second; 0: no bound.
 	Bitrate int
+	// Firm: it is what the network takes, so that not even the first track can
+	// be on beyond it.
+	Firm bool
 	// Patient: what is on stays on, even if there is too much of it.
 	Patient bool
 }
@@ -79,7 +82,7 @@ const spare = 5
 // The first MaxTracks of them can be on.
 //
 // Of these, in their order, each is on if there is room for its smallest
-// layer; the first always is. What room is left makes them larger, up to the
+// layer; the first always is, unless the room is firm. What room is left makes them larger, up to the
 // size in which they are shown: all in turn (grid), or higher priorities first
 // (collaboration). In the mode presentation a lower priority gets only what
 // the higher ones leave after that.
@@ -156,7 +159,7 @@ func (d *decision) switchOn(list []int) {
 		t, v := &d.tracks[i], &d.verdicts[i]
 		cost := d.cost(t, 0)
 		fits := d.fits(cost) && !t.Held
-		forced := !d.began || d.profile.SwitchOff == signaling.SwitchOffDisabled || d.room.Patient && !t.Off
+		forced := !d.began && !d.room.Firm || d.profile.SwitchOff == signaling.SwitchOffDisabled || d.room.Patient && !t.Off
 		d.began = true
 		if v.Off, v.Starved = !fits && !forced, !fits && !forced; !v.Off {
 			d.spent += t.Layers[0].Bitrate
