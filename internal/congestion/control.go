@@ -158,6 +158,26 @@ func (c *control) drain(now time.Duration, p *path, queue time.Duration) {
 	c.set(next)
 }
 
+// rest concludes what can be concluded where nothing is sent any more: a queue is
+// gone when it had the time for that.
+func (c *control) rest(now time.Duration) {
+	last := max(c.grown, c.since)
+	if now-last < restTime {
+		return
+	}
+	c.queued = 0
+	if c.draining && now-last > c.longest {
+		c.draining, c.quiet = false, now+calm
+		c.set(afterDrain * c.found)
+	}
+	if c.trial.until != 0 && now > c.trial.until {
+		c.trial.until, c.heavy, c.limit = 0, 0, c.trial.before
+	}
+}
+
+// restTime is how long nothing must have been told of.
+const restTime = 2 * time.Second
+
 // lasting is what the limit will be when a queue is gone: what the path takes.
 func (c *control) lasting() float64 {
 	if c.draining && c.found > 0 {
@@ -186,7 +206,7 @@ func (c *control) grow(now time.Duration, p *path) {
 }
 
 // slot takes the latest slot of losses.
-func (c *control) slot(now time.Duration, p *path) {
+func (c *control) slot(now time.Duration, p *path, trials bool) {
 	loss, ok := p.fraction()
 	if !ok {
 		return
@@ -212,7 +232,7 @@ func (c *control) slot(now time.Duration, p *path) {
 		c.heavy = 0
 		return
 	}
-	if c.heavy++; c.heavy >= lossSlots && !c.draining {
+	if c.heavy++; trials && c.heavy >= lossSlots && !c.draining {
 		c.trial.until, c.trial.loss, c.trial.before = now+lossTrial, loss, c.limit
 		if arrives := p.delivered(); c.limit == 0 || arrives < c.limit {
 			c.set(arrives)

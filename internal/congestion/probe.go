@@ -62,13 +62,15 @@ func (s *Sender) Probe(now time.Duration) (packets int, again time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, c := &s.probe, &s.control
+	c.rest(now)
 	if p.total == 0 {
 		if c.limit == 0 || s.want <= 0 {
 			return 0, 0
 		}
 		wanted := min((s.want+s.others.rate(now))*probeEnough, MaxLimit)
 		busy := c.draining || c.queued > 0 || now < c.quiet || c.holds || c.trial.until != 0
-		if c.limit >= wanted || busy || growBeyond*s.path.delivered()+growSpare > c.limit {
+		grows := now-c.grown < restTime && growBeyond*s.path.delivered()+growSpare > c.limit
+		if c.limit >= wanted || busy || grows {
 			return 0, 0
 		}
 		if p.next == 0 {

@@ -67,7 +67,7 @@ func TestReportsTellWhatArrived(t *testing.T) {
 			}
 			now += time.Duration(random.IntN(40)) * 250 * time.Microsecond
 			n := next + uint32(i)
-			a.Add(now, uint16(n), uint32(7*(i%2))) // some of a stream that is not named
+			a.Add(now, uint16(n), uint32(7*(i%2)))            // some of a stream that is not named
 			want[n] = now + deltaUnit                         // they begin with one
 			a.Add(now+time.Second, uint16(next+uint32(i)), 7) // a copy
 		}

@@ -48,6 +48,10 @@ const (
 // It takes at most 128 KiB, and that only when thousands of packets are under
 // way.
 type Sender struct {
+	// Steady: what is sent cannot become a little less for a while, so that
+	// nothing is found out from losses. It is set before the first call.
+	Steady bool
+
 	mu        sync.Mutex
 	sent      []sentPacket // by number
 	next      uint32
@@ -136,7 +140,7 @@ func (s *Sender) Report(now time.Duration, packet []byte) bool {
 			continue
 		}
 		if e.state == underWay && s.path.counts(e.at, received) {
-			s.control.slot(now, &s.path)
+			s.control.slot(now, &s.path, !s.Steady)
 		}
 		switch {
 		case received:

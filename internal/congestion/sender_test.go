@@ -115,6 +115,45 @@ func TestHeavyLossThatDependsOnTheRateIsALimit(t *testing.T) {
 	require.Greater(t, got, 450_000)
 }
 
+// Whoever can send a video only whole learns nothing from losses.
+func TestLossIsNoLimitOfSteadySenders(t *testing.T) {
+	s := newSimulation()
+	s.sender.Steady = true
+	s.video = func() int { return 1_000_000 }
+	s.run(10 * time.Second)
+	s.loss = 0.6
+	s.run(20 * time.Second)
+	require.Zero(t, s.sender.Limit())
+}
+
+// Where nothing at all is sent while a queue goes away, no report says that it
+// has gone.
+func TestSilenceEndsAQueue(t *testing.T) {
+	s := newSimulation()
+	s.sound = false
+	s.rate, s.queue = 2_000_000, 250_000
+	const video = 1_400_000
+	on := true
+	s.video = func() int {
+		s.sender.Want(video)
+		if limit, _, ok := s.sender.MediaLimit(s.now); ok {
+			on = limit > video
+		}
+		if on {
+			return video
+		}
+		return 0
+	}
+	s.run(5 * time.Second)
+	s.rate = 300_000
+	s.free = s.now
+	s.run(20 * time.Second)
+	require.False(t, on)
+	s.rate = 2_000_000
+	s.run(15 * time.Second)
+	require.True(t, on)
+}
+
 func TestJitterIsNoQueue(t *testing.T) {
 	s := newSimulation()
 	s.jitter = 100 * time.Millisecond
@@ -151,7 +190,7 @@ func TestBottlenecksAreFilled(t *testing.T) {
 	} {
 		s := newSimulation()
 		s.rate, s.delay, s.queue = c.rate, c.delay, c.rate/8
-		s.adapts(2*c.rate)
+		s.adapts(2 * c.rate)
 		s.run(10 * time.Second)
 		s.look()
 		s.run(25 * time.Second)

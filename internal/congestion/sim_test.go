@@ -32,6 +32,7 @@ type simulation struct {
 	skew   time.Duration
 
 	video func() int
+	sound bool
 	whole bool // every fiftieth picture is twenty times as large
 
 	free    time.Duration // when the link has sent all that waits
@@ -60,7 +61,7 @@ type answer struct {
 }
 
 func newSimulation() *simulation {
-	s := &simulation{delay: 25 * time.Millisecond, random: rand.New(rand.NewPCG(1, 2)), skew: 77 * time.Hour}
+	s := &simulation{delay: 25 * time.Millisecond, random: rand.New(rand.NewPCG(1, 2)), skew: 77 * time.Hour, sound: true}
 	s.video = func() int { return 0 }
 	return s
 }
@@ -120,7 +121,7 @@ func (s *simulation) send(size int, kind Kind) {
 
 func (s *simulation) step() {
 	s.now += tick
-	if s.now%(20*time.Millisecond) == 0 {
+	if s.sound && s.now%(20*time.Millisecond) == 0 {
 		s.send(80, Other)
 	}
 	if s.now%(33*time.Millisecond) == 0 {

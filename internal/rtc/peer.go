@@ -40,7 +40,10 @@ type PeerConfig struct {
 	// MidPrefix starts the mids of sections made here, so that two sides
 	// never choose the same one.
 	MidPrefix string
-	Handler   Handler
+	// Steady: video is sent as it comes or not at all, so that its losses tell
+	// nothing about what the path takes.
+	Steady  bool
+	Handler Handler
 }
 
 // Peer is one peer connection: unified plan, one bundle, always with an
@@ -101,6 +104,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 		heard: map[*Outlet]struct{}{},
 	}
+	p.congestion.Steady = cfg.Steady
 	p.api = a.build(p)
 	pc, err := p.api.NewPeerConnection(webrtc.Configuration{
 		ICEServers:                  cfg.ICEServers,

@@ -53,6 +53,7 @@ func (p *peer) newLink(id string) (*link, error) {
 	l.end, l.stop = context.WithCancel(context.Background())
 	pc, err := p.srv.api.NewPeer(rtc.PeerConfig{
 		MidPrefix: "s",
+		Steady:    true,
 		Handler: rtc.Handler{
 			State:   func() { p.post(func() { p.linkState(l) }) },
 			Inlet:   func(in *rtc.Inlet) { p.post(func() { l.onInlet(in) }) },
