@@ -60,7 +60,7 @@ func (a *Arrivals) Add(now time.Duration, number uint16, ssrc uint32) (first boo
 	case n < a.first-arrivalsLate:
 		return false
 	}
-	a.first = min(a.first, n) // its neighbours are told of again, which changes nothing
+	a.first = min(a.first, n) // others are told of again, which changes nothing
 	a.reach(n)
 	slot := &a.at[n&int64(len(a.at)-1)]
 	if *slot != 0 {

@@ -87,6 +87,7 @@ func (r *report) next() (received bool, delta time.Duration, ok bool) {
 	r.at++
 	r.left--
 	var symbol uint16
+	units := 0
 	switch {
 	case r.chunk>>15 == 0:
 		symbol = r.chunk >> 13 & 3
@@ -97,11 +98,11 @@ func (r *report) next() (received bool, delta time.Duration, ok bool) {
 	}
 	switch {
 	case symbol == smallDelta && len(r.deltas) > 0:
-		delta, r.deltas = time.Duration(r.deltas[0]), r.deltas[1:]
+		units, r.deltas = int(r.deltas[0]), r.deltas[1:]
 	case symbol == largeDelta && len(r.deltas) > 1:
-		delta, r.deltas = time.Duration(int16(binary.BigEndian.Uint16(r.deltas))), r.deltas[2:]
+		units, r.deltas = int(int16(binary.BigEndian.Uint16(r.deltas))), r.deltas[2:]
 	default:
 		return false, 0, symbol == notReceived || symbol == 3 // deltas that are missing end it
 	}
-	return true, delta * deltaUnit, true
+	return true, time.Duration(units) * deltaUnit, true
 }

@@ -97,7 +97,6 @@ func TestSendersGetTransportWideFeedback(t *testing.T) {
 	}
 	close(stop)
 	<-done
-
 }
 
 // Between two of ours both directions are numbered and told of: sound,
