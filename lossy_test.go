@@ -41,7 +41,9 @@ func throughLoss(t *testing.T, row string, seed uint64, change func(send, receiv
 				time.Sleep(time.Minute)
 				frames, gap, delays := c.view.count()-before, c.view.gap(start), c.view.delays(start)
 				missed = c.view.missed(framePace) - missed
-				m.host.Impair(func(send, receive *faultnet.Faults) { *send, *receive = faultnet.Faults{Delay: oneWay}, faultnet.Faults{} })
+				m.host.Impair(func(send, receive *faultnet.Faults) {
+					*send, *receive = faultnet.Faults{Delay: oneWay}, faultnet.Faults{}
+				})
 				sent, lost := c.talk.end()
 				share := float64(frames) / float64(frames+missed)
 				c.t.Logf("%s of the %s: %d frames, %.1f %% of all, delay p50 %v, p95 %v, p99 %v, longest gap %v; messages %d, lost %d", row, who,
