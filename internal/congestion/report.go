@@ -87,7 +87,7 @@ func (r *report) next() (received bool, delta time.Duration, ok bool) {
 	r.at++
 	r.left--
 	var symbol uint16
-	units := 0
+	var units int
 	switch {
 	case r.chunk>>15 == 0:
 		symbol = r.chunk >> 13 & 3
