@@ -88,16 +88,17 @@ func TestUnconfirmedMessagesAreReported(t *testing.T) {
 		require.NoError(t, data.SendText(t.Context(), "arrives"))
 		time.Sleep(time.Second)
 
+		unconfirmed, reconnected := room.MessagesUnconfirmed(), room.Reconnected()
 		srv.Cut("alice")
 		for range 3 {
 			require.NoError(t, data.SendText(t.Context(), "lost"))
 		}
 		srv.Restart() // and with it goes what would have confirmed them
 		srv.Restore("alice")
-		lost := roomtest.Next[parley.MessagesUnconfirmed](t, room.MessagesUnconfirmed())
+		lost := roomtest.Next[parley.MessagesUnconfirmed](t, unconfirmed)
 		require.Equal(t, 3, lost.Messages)
 		require.Equal(t, room.LocalParticipant().DataTracks(), []*parley.LocalTrackPublication{lost.Publication})
-		roomtest.Next[parley.Reconnected](t, room.Reconnected())
+		roomtest.Next[parley.Reconnected](t, reconnected)
 		require.NoError(t, data.SendText(t.Context(), "goes on"))
 	})
 }

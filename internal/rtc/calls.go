@@ -3,6 +3,7 @@ package rtc
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"os"
 	"sync/atomic"
@@ -83,7 +84,22 @@ func (p *Peer) GatheredNone() bool {
 }
 
 // UseServers has the peer gather its next candidates with these ICE servers: the
-// first ones, or those of an ICE restart.
+// first ones, or those of an ICE restart. Who calls it makes the offers too.
 func (p *Peer) UseServers(servers []webrtc.ICEServer) error {
-	return p.pc.SetConfiguration(webrtc.Configuration{ICEServers: servers, ICETransportPolicy: p.policy})
+	p.servers = &servers
+	return p.takeServers()
+}
+
+// takeServers gives pion the servers that wait, before it gathers anew. While it
+// gathers it reads its servers without a lock.
+func (p *Peer) takeServers() error {
+	if p.servers == nil || p.pc.ICEGatheringState() == webrtc.ICEGatheringStateGathering {
+		return nil
+	}
+	servers := *p.servers
+	p.servers = nil
+	if err := p.pc.SetConfiguration(webrtc.Configuration{ICEServers: servers, ICETransportPolicy: p.policy}); err != nil {
+		return fmt.Errorf("setting ICE servers: %w", err)
+	}
+	return nil
 }

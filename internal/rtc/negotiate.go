@@ -13,6 +13,9 @@ import (
 // effect with ApplyOffer; until then a description of the other side may still
 // come first, and the offer is forgotten.
 func (p *Peer) Offer(restart bool) (sdp string, err error) {
+	if err := p.takeServers(); err != nil {
+		return "", err
+	}
 	d, err := p.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
 	if err != nil {
 		return "", fmt.Errorf("making an offer: %w", err)
@@ -26,6 +29,9 @@ func (p *Peer) Offer(restart bool) (sdp string, err error) {
 func (p *Peer) ApplyOffer(sdp string) error {
 	if sdp == p.shown {
 		sdp = p.raw
+	}
+	if err := p.takeServers(); err != nil {
+		return err
 	}
 	if err := p.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
 		return fmt.Errorf("applying an offer: %w", err)
@@ -50,6 +56,9 @@ func (p *Peer) SetRemoteAnswer(sdp string) error { return p.setRemote(webrtc.SDP
 
 func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	shown, err := p.layers.in(sdp, t == webrtc.SDPTypeAnswer)
+	if err == nil && t == webrtc.SDPTypeOffer {
+		err = p.takeServers()
+	}
 	if err == nil {
 		err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: shown})
 	}

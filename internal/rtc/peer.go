@@ -75,7 +75,8 @@ type Peer struct {
 
 	// Of negotiation.
 	layers         layers
-	raw, shown     string // the last offer, as pion made it and as others see it
+	raw, shown     string              // the last offer, as pion made it and as others see it
+	servers        *[]webrtc.ICEServer // that pion does not know yet
 	remoteSections atomic.Pointer[[]Section]
 
 	mu         sync.Mutex
