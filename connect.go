@@ -221,6 +221,7 @@ func (r *Room) newEngine() (*engine.Engine, error) {
 		AwaitServers:      len(r.opts.ICEServers) == 0,
 		Post:              r.post,
 		ConnectionChanged: r.connectionChanged,
+		LimitChanged:      r.shareUplink,
 		Outgoing:          func() {}, // every turn of the loop ends with a flush
 		ChannelOpened:     func(string) { r.reconcile() },
 	})

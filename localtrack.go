@@ -299,14 +299,16 @@ func (m *localMedia) follow(pub *LocalTrackPublication) {
 	m.aim()
 }
 
-// aim gives the sources the lowest bound of the publications, and each layer its
-// part of it.
+// aim gives the sources the lowest bound of the publications and of their
+// connections, and each layer its part of it.
 func (m *localMedia) aim() {
 	m.mu.Lock()
 	lowest := 0
 	for _, pub := range m.pubs {
-		if b := int(pub.sender.bitrate.Load()); b != 0 && (lowest == 0 || b < lowest) {
-			lowest = b
+		for _, b := range [...]int64{pub.sender.bitrate.Load(), pub.sender.part.Load()} {
+			if b != 0 && (lowest == 0 || int(b) < lowest) {
+				lowest = int(b)
+			}
 		}
 	}
 	m.mu.Unlock()
@@ -528,7 +530,11 @@ func (m *localMedia) write(s media.Sample) {
 			wantKey = true
 			continue
 		}
-		if pub.note(w.WriteSample(s)) && s.Keyframe {
+		if !pub.note(w.WriteSample(s)) {
+			continue
+		}
+		pub.sender.sent.Add(int64(len(s.Data)))
+		if s.Keyframe {
 			l.needKey.Store(false)
 			if s.Width != 0 && best {
 				pub.sized(s.Width, s.Height)

@@ -149,6 +149,7 @@ type LocalTrackPublication struct {
 	told   bool // settled is closed
 	listed bool // it is in the room's list and LocalTrackPublished was told
 	gone   bool
+	flow   flow
 
 	sender sender
 }

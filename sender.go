@@ -2,6 +2,7 @@ package parley
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-rtc/parley/internal/engine"
 )
@@ -16,6 +17,8 @@ type sender struct {
 	failed  atomic.Int64
 	size    atomic.Uint64 // width and height that were told
 	bitrate atomic.Int64  // at most; zero: no bound
+	part    atomic.Int64  // of what the connection takes; zero: no bound
+	sent    atomic.Int64  // bytes of audio or video
 }
 
 // layerSender is what one layer is sent with.
@@ -95,6 +98,7 @@ func (p *LocalTrackPublication) setLive() {
 		return
 	}
 	if m := p.track.local(); m != nil {
+		p.flow.loosen(p.sender.sent.Load(), time.Now())
 		for _, m := range m.layers() {
 			m.update() // a key frame is asked for when the next sample is none
 		}

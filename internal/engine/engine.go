@@ -37,6 +37,7 @@ type Config struct {
 
 	// The notices, called on the owner's loop.
 	ConnectionChanged func()          // Connected, Failed or Down may differ
+	LimitChanged      func()          // MediaLimit may differ; may be nil
 	Outgoing          func()          // Flush has something to send
 	ChannelOpened     func(id string) // a data channel of the server's is ready to be bound
 }
@@ -121,6 +122,7 @@ func (e *Engine) open(id, midPrefix string) (*link, error) {
 					}
 				})
 			},
+			Limit: func() { post(e.limitChanged) },
 			Inlet: func(in *rtc.Inlet) { post(func() { e.inletBegan(l, in) }) },
 			Channel: func(dc *webrtc.DataChannel) {
 				r := newDataReceiver(dc)
