@@ -9,8 +9,13 @@ import (
 type Stats struct {
 	RoundTrip     time.Duration // to the server; zero until measured
 	CandidatePair string        // the ICE candidate pair in use, or ""
-	Sent          map[*LocalTrackPublication]SentStats
-	Received      map[*RemoteTrackPublication]TrackStats
+	// AvailableOutgoingBitrate is how much video the connection takes beside
+	// what else is sent, in bits per second of payload; zero where it has shown
+	// no limit. Sources that are media.BitrateSetters follow it by themselves.
+	AvailableOutgoingBitrate int
+
+	Sent     map[*LocalTrackPublication]SentStats
+	Received map[*RemoteTrackPublication]TrackStats
 }
 
 // SentStats counts what was sent for a publication. The figures about losses
@@ -34,6 +39,7 @@ func (r *Room) Stats(ctx context.Context) (*Stats, error) {
 	err := r.do(ctx, func() {
 		c := r.loop.engine.Connection()
 		s.RoundTrip, s.CandidatePair = c.RTT, c.Pair
+		s.AvailableOutgoingBitrate, _ = r.loop.engine.MediaLimit()
 		for _, pub := range r.loop.publications {
 			if w := pub.sender.layers[0].media.Load(); w != nil {
 				s.Sent[pub] = pub.Stats()

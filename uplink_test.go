@@ -34,6 +34,10 @@ func TestR16UplinkFallsAndRecovers(t *testing.T) {
 		time.Sleep(time.Until(fell.Add(5 * time.Second)))
 		settled := time.Now()
 		time.Sleep(5 * time.Second)
+		stats, err := alice.room.Stats(l.t.Context())
+		require.NoError(t, err)
+		require.Less(t, stats.AvailableOutgoingBitrate, 300_000)
+		require.Positive(t, stats.AvailableOutgoingBitrate)
 		during := film.rate(5 * time.Second)
 		_, late := sound.since(settled)
 		_, pictures := film.since(settled)
@@ -82,4 +86,20 @@ func TestUplinkIsShared(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	})
+}
+
+// Losses that have nothing to do with how much is sent hold nobody back for long.
+func TestLossyUplinkIsNotNarrow(t *testing.T) {
+	for _, permille := range []int{50, 200} {
+		inLab(t, 163, func(l *lab) {
+			src := newEncoder(1_300_000)
+			alice := l.join("alice", sending(l.t, "film", src))
+			film := l.join("bob").hears("film")
+			time.Sleep(3 * time.Second)
+			alice.host.SetLoss(permille)
+			rate := film.rate(time.Minute)
+			t.Logf("%d per mille lost both ways: %d bit/s arrive", permille, rate)
+			require.Greater(t, rate, 1_000_000)
+		})
+	}
 }
