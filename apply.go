@@ -306,6 +306,7 @@ func (r *Room) goLive() {
 			pub.setLive()
 		}
 	}
+	r.shareUplink() // among others, perhaps, or of another connection
 }
 
 func (r *Room) applyWarnings(noMedia map[string]bool) {

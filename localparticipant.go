@@ -306,6 +306,7 @@ func (r *Room) unpublish(pub *LocalTrackPublication) {
 	pub.detach()
 	pub.close(l.engine)
 	pub.settle(ErrUnpublished)
+	r.shareUplink() // what it leaves
 	r.changed()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-rtc/parley"
 	"github.com/parley-rtc/parley/internal/faultnet"
 	"github.com/stretchr/testify/require"
 )
@@ -100,6 +101,37 @@ func TestLossyUplinkIsNotNarrow(t *testing.T) {
 			rate := film.rate(time.Minute)
 			t.Logf("%d per mille lost both ways: %d bit/s arrive", permille, rate)
 			require.Greater(t, rate, 1_000_000)
+		})
+	}
+}
+
+// Another path has shown no limit yet: after a change of network and after a
+// full reconnect an encoder is free at first.
+func TestAnotherPathIsNotNarrow(t *testing.T) {
+	for _, way := range []string{"network", "server"} {
+		inLab(t, 164, func(l *lab) {
+			src := newEncoder(1_300_000)
+			alice := l.join("alice", sending(l.t, "film", src))
+			l.join("bob").hears("film")
+			time.Sleep(3 * time.Second)
+			alice.host.Impair(func(send, _ *faultnet.Faults) { narrow(300_000)(send) })
+			time.Sleep(5 * time.Second)
+			require.Positive(t, src.aim.Load())
+			mark, changed := alice.log.mark(), time.Now()
+			alice.host.Impair(func(send, _ *faultnet.Faults) { send.Rate = 0 })
+			if way == "network" {
+				alice.host.SwitchAddress("9.9.9.9")
+				alice.room.NetworkChanged()
+			} else {
+				l.kill()
+				l.start()
+			}
+			await[parley.Reconnected](alice, mark)
+			for src.aim.Load() != 0 {
+				time.Sleep(10 * time.Millisecond)
+				require.Less(t, time.Since(changed), 10*time.Second)
+			}
+			t.Logf("another %s: free after %v", way, time.Since(changed))
 		})
 	}
 }
