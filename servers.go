@@ -48,7 +48,7 @@ func (r *Room) takeServers(servers []signaling.ICEServer, fresh bool) error {
 		return nil
 	}
 	if !fresh && stale && l.re.mediaDown && !l.caps.PeerToPeer {
-		return l.engine.RestartICE()
+		return l.engine.RenewICE()
 	}
 	return nil
 }

@@ -117,6 +117,7 @@ func (e *Engine) open(id, midPrefix string) (*link, error) {
 			Candidates: func() {
 				post(func() {
 					e.sendICE(l, false)
+					e.renewed(l)
 					if e.cfg.RelayOnly {
 						e.cfg.ConnectionChanged() // there may be none
 					}

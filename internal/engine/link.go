@@ -37,6 +37,7 @@ type link struct {
 
 	dirty   bool // something changed that an offer must tell
 	restart bool // the next offer restarts ICE
+	renew   bool // and with the servers of UseServers, for which it waits
 
 	iceRev   int
 	iceSent  int
@@ -70,12 +71,15 @@ func (l *link) negotiate() (*signaling.Description, error) {
 	if !(l.dirty || l.restart) || l.offer != nil || l.wantsTurn() {
 		return nil, nil
 	}
+	if l.renew && l.peer.ServersWait() {
+		return nil, nil
+	}
 	restart := l.restart && l.settled
 	sdp, err := l.peer.Offer(restart)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLocal, err)
 	}
-	l.dirty, l.restart = false, false
+	l.dirty, l.restart, l.renew = false, false, false
 	l.rev++
 	l.offer = &offer{rev: l.rev, sdp: sdp, restart: restart}
 	l.offering()

@@ -23,6 +23,25 @@ func (e *Engine) UseServers(servers []webrtc.ICEServer) error {
 	return nil
 }
 
+// RenewICE begins an ICE restart on every connection, with candidates of the
+// servers that UseServers was given last.
+func (e *Engine) RenewICE() error {
+	for _, l := range e.links {
+		l.renew = true
+	}
+	return e.RestartICE()
+}
+
+// renewed makes the offer of RenewICE that had to wait.
+func (e *Engine) renewed(l *link) {
+	if !l.renew || l.peer.ServersWait() || e.mesh != nil {
+		return
+	}
+	if d, err := l.negotiate(); err == nil && d != nil { // an error comes again with the next restart
+		e.queue(l).Description = d
+	}
+}
+
 // unrelayed reports whether a connection that may only be relayed has asked all
 // TURN servers in vain.
 func (e *Engine) unrelayed() bool {

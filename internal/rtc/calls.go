@@ -90,10 +90,16 @@ func (p *Peer) UseServers(servers []webrtc.ICEServer) error {
 	return p.takeServers()
 }
 
+// ServersWait reports whether the servers of UseServers have to wait until
+// candidates of the old ones are gathered. Handler.Candidates is called then.
+func (p *Peer) ServersWait() bool {
+	return p.servers != nil && p.pc.ICEGatheringState() == webrtc.ICEGatheringStateGathering
+}
+
 // takeServers gives pion the servers that wait, before it gathers anew. While it
 // gathers it reads its servers without a lock.
 func (p *Peer) takeServers() error {
-	if p.servers == nil || p.pc.ICEGatheringState() == webrtc.ICEGatheringStateGathering {
+	if p.servers == nil || p.ServersWait() {
 		return nil
 	}
 	servers := *p.servers
