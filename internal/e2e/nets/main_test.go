@@ -2,9 +2,9 @@
 
 // Package nets_test puts a server and clients on networks of the kernel's own,
 // behind a router, and takes those networks away from them. It needs root and
-// the ip command:
+// the commands ip and nft:
 //
-//	apt-get install iproute2
+//	apt-get install iproute2 nftables
 //	go test -tags e2e ./internal/e2e/nets/
 //
 // The test program is run again in each network namespace, in one of the roles
@@ -23,7 +23,11 @@ const roleVariable = "PARLEY_NETS_ROLE"
 func TestMain(m *testing.M) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		os.Exit(m.Run())
+		status := m.Run()
+		if programs != "" {
+			_ = os.RemoveAll(programs) // of a temporary directory
+		}
+		os.Exit(status)
 	}
 	if err := play(role); err != nil {
 		fmt.Fprintln(os.Stderr, role+":", err)

@@ -4,6 +4,7 @@ package nets_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -24,7 +25,8 @@ import (
 // report is a line that a role prints.
 type report struct {
 	Event string    // type of an event of the room, or one of the words below
-	Seq   uint64    // of a message
+	Seq   uint64    // of a message; of a picture, its time in milliseconds
+	From  string    // whose picture it is
 	At    time.Time // all roles read the same clock
 	URL   string
 	Count int
@@ -86,13 +88,15 @@ func serve(quit context.Context) error {
 	return srv.Close()
 }
 
+// connect joins with the role as the identity, or that which the test names.
 func connect(who string, tracks ...parley.LocalTrack) (*parley.Room, error) {
-	token, err := (&accesstoken.Token{Identity: who, Room: "nets"}).Sign(key)
+	token, err := (&accesstoken.Token{Identity: cmp.Or(os.Getenv("PARLEY_NETS_IDENTITY"), who), Room: "nets"}).Sign(key)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	say(report{Event: "joining"})
 	return parley.ConnectContext(ctx, token, &parley.ConnectOptions{URL: os.Getenv("PARLEY_NETS_URL"), Tracks: tracks})
 }
 
@@ -171,8 +175,8 @@ func viewer(quit context.Context) error {
 			}()
 		case *parley.RemoteVideoTrack:
 			go func() {
-				for range track.Samples(context.Background()) {
-					say(report{Event: "picture"})
+				for s := range track.Samples(context.Background()) {
+					say(report{Event: "picture", From: e.Participant.Identity(), Seq: uint64(s.Timestamp.Milliseconds())})
 				}
 			}()
 		}

@@ -24,11 +24,22 @@ type world struct {
 	cli, srv, rtr string // namespaces
 	server        *process
 	url           string
+	env           []string // of all processes
 }
 
 const serverIP = "10.77.9.2"
 
+// newWorld has a server on the network.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := newNetwork(t)
+	w.server = w.start(w.srv, "server", "PARLEY_NETS_IP="+serverIP)
+	w.url = w.server.await("serving").URL
+	return w
+}
+
+// newNetwork has the first radio on, and no server.
+func newNetwork(t *testing.T) *world {
 	t.Helper()
 	prefix := fmt.Sprintf("parley%d-", os.Getpid())
 	w := &world{t: t, cli: prefix + "cli", srv: prefix + "srv", rtr: prefix + "rtr"}
@@ -51,9 +62,6 @@ func newWorld(t *testing.T) *world {
 	ip(t, "-n", w.srv, "link", "set", "s0", "up")
 	ip(t, "-n", w.srv, "route", "add", "default", "via", "10.77.9.1")
 	w.up(1)
-
-	w.server = w.start(w.srv, "server", "PARLEY_NETS_IP="+serverIP)
-	w.url = w.server.await("serving").URL
 	return w
 }
 
@@ -75,6 +83,12 @@ func ip(t *testing.T, args ...string) {
 	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
 }
 
+// in runs a command in a namespace to its end.
+func (w *world) in(ns string, command ...string) {
+	w.t.Helper()
+	ip(w.t, append([]string{"netns", "exec", ns}, command...)...)
+}
+
 // process is a role that runs in a namespace, with what it has reported.
 type process struct {
 	t    *testing.T
@@ -88,13 +102,21 @@ type process struct {
 	ended   bool
 }
 
+// start runs a role in a namespace.
 func (w *world) start(ns, role string, env ...string) *process {
 	w.t.Helper()
-	cmd := exec.Command("ip", "netns", "exec", ns, "/proc/self/exe")
 	self, err := os.Executable()
 	require.NoError(w.t, err)
-	cmd.Args[len(cmd.Args)-1] = self
-	cmd.Env = append(append(os.Environ(), roleVariable+"="+role, "PARLEY_NETS_URL="+w.url), env...)
+	env = append([]string{roleVariable + "=" + role, "PARLEY_NETS_URL=" + w.url}, env...)
+	return w.run(ns, role, env, self)
+}
+
+// run runs a command in a namespace, which tells what it does in lines of its
+// standard output, and ends when its standard input does.
+func (w *world) run(ns, role string, env []string, command ...string) *process {
+	w.t.Helper()
+	cmd := exec.Command("ip", append([]string{"netns", "exec", ns}, command...)...)
+	cmd.Env = append(append(os.Environ(), w.env...), env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()
@@ -110,7 +132,7 @@ func (w *world) start(ns, role string, env ...string) *process {
 		for lines.Scan() {
 			var r report
 			if json.Unmarshal(lines.Bytes(), &r) != nil {
-				r = report{Event: "garbage", Err: lines.Text()}
+				r = report{Event: "line", At: time.Now(), Err: lines.Text()}
 			}
 			p.add(r)
 		}
@@ -149,12 +171,18 @@ func (p *process) quit() { _ = p.in.Close() } // it may have been told before
 // await waits for a report of the sort that came after a time.
 func (p *process) await(event string, after ...time.Time) report {
 	p.t.Helper()
+	return p.awaitThat(event, func(r *report) bool { return len(after) == 0 || r.At.After(after[0]) })
+}
+
+// awaitThat waits for a report of the sort that is as it should be.
+func (p *process) awaitThat(event string, fits func(*report) bool) report {
+	p.t.Helper()
 	limit := time.NewTimer(60 * time.Second)
 	defer limit.Stop()
 	for i := 0; ; {
 		p.mu.Lock()
 		for ; i < len(p.reports); i++ {
-			if r := p.reports[i]; r.Event == event && (len(after) == 0 || r.At.After(after[0])) {
+			if r := p.reports[i]; r.Event == event && fits(&r) {
 				p.mu.Unlock()
 				return r
 			}
@@ -177,7 +205,7 @@ func (p *process) told() []string {
 	var list []string
 	for _, r := range p.reports {
 		if r.Event != "message" && r.Event != "picture" {
-			list = append(list, r.Event)
+			list = append(list, strings.TrimSpace(r.Event+" "+r.Err))
 		}
 	}
 	return list

@@ -1,0 +1,106 @@
+//go:build e2e
+
+package nets_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// secondIP is another address of the server.
+const secondIP = "10.77.9.3"
+
+// firewall has the router let nothing through but TCP to ports of the server,
+// as the networks of hotels and companies do.
+func (w *world) firewall(ports ...int) {
+	w.t.Helper()
+	rules := "table inet hotel\ndelete table inet hotel\ntable inet hotel { chain forwarding {\n" +
+		"type filter hook forward priority 0; policy accept;\nmeta l4proto udp drop;\n"
+	for _, port := range ports {
+		rules += fmt.Sprintf("tcp dport %d accept;\n", port)
+	}
+	rules += "iifname != \"r9\" meta l4proto tcp reject with tcp reset;\n}\n}\n"
+	w.in(w.rtr, "sh", "-c", `printf '%s' "$0" | nft -f -`, rules)
+}
+
+// hotel is a call between the server's network and one behind a firewall, with
+// pictures both ways.
+type hotel struct {
+	*world
+	inside, outside string // who publishes where
+}
+
+// measure has a publisher and a viewer join from behind the firewall, and
+// asserts what R15 promises of them.
+func (h *hotel) measure(what string) {
+	h.t.Helper()
+	outside := h.start(h.srv, "viewer", "PARLEY_NETS_IDENTITY=watches "+h.inside)
+	outside.await("ParticipantConnected")
+	robot := h.start(h.cli, "robot", "PARLEY_NETS_IDENTITY="+h.inside)
+	inside := h.start(h.cli, "viewer", "PARLEY_NETS_IDENTITY=watches "+h.outside)
+	for _, way := range []struct {
+		name   string
+		joins  *process
+		viewer *process
+		from   string
+	}{{"publisher", robot, outside, h.inside}, {"subscriber", inside, inside, h.outside}} {
+		began := way.joins.await("joining").At
+		first := way.viewer.awaitThat("picture", func(r *report) bool { return r.From == way.from })
+		const long = 5 * time.Second
+		way.viewer.awaitThat("picture", func(r *report) bool { return r.From == way.from && r.At.After(first.At.Add(long)) })
+		got, missed := way.viewer.pictures(way.from)
+		h.t.Logf("R15 %s, %s: first picture after %v, %d of %d pictures", what, way.name, first.At.Sub(began), got, got+missed)
+		require.LessOrEqual(h.t, first.At.Sub(began), 3*time.Second)
+		require.GreaterOrEqual(h.t, got, (got+missed)*98/100)
+	}
+	outside.quit()
+	inside.quit()
+	robot.quit()
+	require.LessOrEqual(h.t, robot.await("left").Count, 0, "goroutines that stayed")
+}
+
+// pictureTime is the time from picture to picture of a robot.
+const pictureTime = 40 * time.Millisecond
+
+// pictures counts those of a publisher that came, and those that are missing
+// between the first and the last.
+func (p *process) pictures(from string) (got, missed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := uint64(0)
+	for _, r := range p.reports {
+		if r.Event != "picture" || r.From != from {
+			continue
+		}
+		const pace = uint64(pictureTime / time.Millisecond)
+		if got > 0 && r.Seq > last {
+			missed += int((r.Seq-last+pace/2)/pace) - 1
+		}
+		got, last = got+1, r.Seq
+	}
+	return got, missed
+}
+
+// TestR15TURNThroughRealFirewall joins from a network without UDP by the TURN
+// server of parley serve.
+func TestR15TURNThroughRealFirewall(t *testing.T) {
+	w := newNetwork(t)
+	ip(t, "-n", w.srv, "addr", "add", secondIP+"/24", "dev", "s0")
+	cert, key := w.certify(serverIP, secondIP)
+	w.serve("--listen", serverIP+":443", "--tls-cert", cert, "--tls-key", key, "--allow-private",
+		"--turn-tcp", secondIP+":3478", "--turn-tls", secondIP+":443", "--turn-host", secondIP)
+	w.start(w.srv, "robot", "PARLEY_NETS_IDENTITY=outside")
+	for _, c := range []struct {
+		name  string
+		ports []int
+	}{{"TCP", []int{443, 3478}}, {"TLS", []int{443}}} {
+		w.firewall(c.ports...)
+		if c.name == "TCP" {
+			w.in(w.rtr, "nft", "insert", "rule", "inet", "hotel", "forwarding", "ip", "daddr", secondIP, "tcp", "dport", "443", "drop")
+		}
+		(&hotel{w, "inside by " + c.name, "outside"}).measure("TURN/" + c.name)
+	}
+}
