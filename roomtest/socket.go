@@ -10,9 +10,8 @@ import (
 // socket is a real UDP socket of a participant, with its faults, in the form
 // that pion wants.
 type socket struct {
-	*faultnet.Impaired
-	under transport.UDPConn
-	of    *loopbackStation
+	faultnet.UDPConn
+	of *loopbackStation
 }
 
 // ListenPacket opens a UDP socket.
@@ -48,7 +47,7 @@ type dialed struct{ transport.UDPConn }
 func (d dialed) WriteTo(b []byte, _ net.Addr) (int, error) { return d.Write(b) }
 
 func (st *loopbackStation) opened(under transport.UDPConn) transport.UDPConn {
-	s := &socket{Impaired: faultnet.Impair(under, st.seed), under: under, of: st}
+	s := &socket{UDPConn: faultnet.UDPConn{Impaired: faultnet.Impair(under, st.seed), Under: under}, of: st}
 	s.SetTap(st.tap)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -69,40 +68,3 @@ func (s *socket) Close() error {
 	}
 	return err
 }
-
-func (s *socket) RemoteAddr() net.Addr { return s.under.RemoteAddr() }
-
-func (s *socket) Read(b []byte) (int, error) {
-	n, _, err := s.ReadFrom(b)
-	return n, err
-}
-
-func (s *socket) Write(b []byte) (int, error) { return s.WriteTo(b, s.under.RemoteAddr()) }
-
-func (s *socket) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
-	n, addr, err := s.ReadFrom(b)
-	udp, _ := addr.(*net.UDPAddr) // nil with an error
-	return n, udp, err
-}
-
-func (s *socket) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) { return s.WriteTo(b, addr) }
-
-// ReadMsgUDP reads a packet; there is never out-of-band data.
-func (s *socket) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
-	n, addr, err = s.ReadFromUDP(b)
-	return n, 0, 0, addr, err
-}
-
-// WriteMsgUDP sends a packet without the out-of-band data.
-func (s *socket) WriteMsgUDP(b, _ []byte, addr *net.UDPAddr) (n, oobn int, err error) {
-	if addr == nil {
-		n, err = s.Write(b)
-	} else {
-		n, err = s.WriteTo(b, addr)
-	}
-	return n, 0, err
-}
-
-func (s *socket) SetReadBuffer(bytes int) error { return s.under.SetReadBuffer(bytes) }
-
-func (s *socket) SetWriteBuffer(bytes int) error { return s.under.SetWriteBuffer(bytes) }

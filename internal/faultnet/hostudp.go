@@ -9,9 +9,8 @@ import (
 
 // socket is a UDP socket of a host, with the host's faults.
 type socket struct {
-	*Impaired
-	host  *Host
-	under transport.UDPConn
+	UDPConn
+	host *Host
 }
 
 func (h *Host) socket(open func() (transport.UDPConn, error)) (transport.UDPConn, error) {
@@ -22,7 +21,7 @@ func (h *Host) socket(open func() (transport.UDPConn, error)) (transport.UDPConn
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{Impaired: impair(wire{under, h}, h.out, h.in), host: h, under: under}
+	s := &socket{UDPConn: UDPConn{impair(wire{under, h}, h.out, h.in), under}, host: h}
 	s.SetTap(tap)
 	w := h.world
 	w.mu.Lock()
@@ -84,51 +83,6 @@ func (s *socket) Close() error {
 	delete(w.open, s)
 	w.shut.ring()
 	return err
-}
-
-func (s *socket) RemoteAddr() net.Addr { return s.under.RemoteAddr() }
-
-func (s *socket) Read(b []byte) (int, error) {
-	n, _, err := s.ReadFrom(b)
-	return n, err
-}
-
-func (s *socket) Write(b []byte) (int, error) {
-	remote := s.under.RemoteAddr()
-	if a, ok := remote.(*net.UDPAddr); !ok || a == nil {
-		return 0, &net.OpError{Op: "write", Net: "udp", Source: s.LocalAddr(), Err: net.ErrWriteToConnected}
-	}
-	return s.WriteTo(b, remote)
-}
-
-func (s *socket) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
-	n, addr, err := s.ReadFrom(b)
-	if err != nil {
-		return n, nil, err
-	}
-	udp, ok := addr.(*net.UDPAddr)
-	if !ok {
-		return n, nil, transport.ErrNotUDPAddress
-	}
-	return n, udp, nil
-}
-
-func (s *socket) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) { return s.WriteTo(b, addr) }
-
-// ReadMsgUDP reads a packet; there is never out-of-band data.
-func (s *socket) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
-	n, addr, err = s.ReadFromUDP(b)
-	return n, 0, 0, addr, err
-}
-
-// WriteMsgUDP sends a packet without the out-of-band data.
-func (s *socket) WriteMsgUDP(b, _ []byte, addr *net.UDPAddr) (n, oobn int, err error) {
-	if addr == nil {
-		n, err = s.Write(b)
-	} else {
-		n, err = s.WriteTo(b, addr)
-	}
-	return n, 0, err
 }
 
 // SetReadBuffer does nothing: the buffer is large.

@@ -32,6 +32,35 @@ func (p *Packetizer) split(data []byte) error {
 	return nil
 }
 
+// pack has units that fit together share a packet, which begins with a header
+// and holds a length of two bytes before each, and larger ones fragmented; the
+// others go alone.
+func (p *Packetizer) pack(dst []Payload, header int,
+	together func(*Packetizer, []Payload, [][]byte) []Payload, apart func(*Packetizer, []Payload, []byte) []Payload,
+) []Payload {
+	for nals := p.nals; len(nals) > 0; {
+		n, size := 0, header
+		for n < len(nals) && size+2+len(nals[n]) <= p.mtu {
+			size += 2 + len(nals[n])
+			n++
+		}
+		switch {
+		case n >= 2:
+			dst = together(p, dst, nals[:n])
+			nals = nals[n:]
+		case len(nals[0]) <= p.mtu:
+			start := p.begin()
+			p.buf = append(p.buf, nals[0]...)
+			dst = p.end(dst, start)
+			nals = nals[1:]
+		default:
+			dst = apart(p, dst, nals[0])
+			nals = nals[1:]
+		}
+	}
+	return dst
+}
+
 // h264 writes packetization mode 1 (RFC 6184, 6.3): units that fit together
 // share a STAP-A, larger ones become FU-A, the others go alone.
 func (p *Packetizer) h264(dst []Payload, data []byte) ([]Payload, error) {
@@ -43,27 +72,7 @@ func (p *Packetizer) h264(dst []Payload, data []byte) ([]Payload, error) {
 			return dst, fmt.Errorf("%w: NAL unit of type %d", ErrSample, t)
 		}
 	}
-	for nals := p.nals; len(nals) > 0; {
-		n, size := 0, 1
-		for n < len(nals) && size+2+len(nals[n]) <= p.mtu {
-			size += 2 + len(nals[n])
-			n++
-		}
-		switch {
-		case n >= 2:
-			dst = p.h264Aggregate(dst, nals[:n])
-			nals = nals[n:]
-		case len(nals[0]) <= p.mtu:
-			start := p.begin()
-			p.buf = append(p.buf, nals[0]...)
-			dst = p.end(dst, start)
-			nals = nals[1:]
-		default:
-			dst = p.h264Fragment(dst, nals[0])
-			nals = nals[1:]
-		}
-	}
-	return dst, nil
+	return p.pack(dst, 1, (*Packetizer).h264Aggregate, (*Packetizer).h264Fragment), nil
 }
 
 func (p *Packetizer) h264Aggregate(dst []Payload, nals [][]byte) []Payload {

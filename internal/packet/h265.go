@@ -24,27 +24,7 @@ func (p *Packetizer) h265(dst []Payload, data []byte) ([]Payload, error) {
 			return dst, fmt.Errorf("%w: NAL unit of type %d and %d bytes", ErrSample, t, len(nal))
 		}
 	}
-	for nals := p.nals; len(nals) > 0; {
-		n, size := 0, 2
-		for n < len(nals) && size+2+len(nals[n]) <= p.mtu {
-			size += 2 + len(nals[n])
-			n++
-		}
-		switch {
-		case n >= 2:
-			dst = p.h265Aggregate(dst, nals[:n])
-			nals = nals[n:]
-		case len(nals[0]) <= p.mtu:
-			start := p.begin()
-			p.buf = append(p.buf, nals[0]...)
-			dst = p.end(dst, start)
-			nals = nals[1:]
-		default:
-			dst = p.h265Fragment(dst, nals[0])
-			nals = nals[1:]
-		}
-	}
-	return dst, nil
+	return p.pack(dst, 2, (*Packetizer).h265Aggregate, (*Packetizer).h265Fragment), nil
 }
 
 func (p *Packetizer) h265Aggregate(dst []Payload, nals [][]byte) []Payload {
