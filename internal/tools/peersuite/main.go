@@ -36,18 +36,20 @@ const specFolder = "test/integration/spec"
 
 // flags are what the command line says.
 type flags struct {
-	checkout, spec, topology, environment, json string
-	seconds                                     int
-	verbose                                     bool
+	checkout, spec, grep, topology, environment, json, log string
+	seconds                                                int
+	verbose                                                bool
 }
 
 func main() {
 	var f flags
 	flag.StringVar(&f.checkout, "checkout", "", "directory with the repository of twilio-video.js")
 	flag.StringVar(&f.spec, "spec", "", "specs to run, as in connect.js,localparticipant/*; default: all that a server can satisfy")
+	flag.StringVar(&f.grep, "grep", "", "regular expression, in JavaScript's dialect: only tests whose full title it matches")
 	flag.StringVar(&f.topology, "topology", "group", "type of the rooms: group, group-small or peer-to-peer")
 	flag.StringVar(&f.environment, "environment", "prod", "prod, or another name: then tests of large rooms run too")
 	flag.StringVar(&f.json, "json", "", "file for the results")
+	flag.StringVar(&f.log, "log", "", "file for what the server says")
 	flag.IntVar(&f.seconds, "seconds", 1200, "the most time of one spec")
 	flag.BoolVar(&f.verbose, "v", false, "print what the pages say")
 	flag.Parse()
@@ -70,7 +72,7 @@ func run(ctx context.Context, f *flags) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }() // what is left is in the system's temporary directory
 	key := accesstoken.NewKey()
-	srv, err := startServer(ctx, work, key)
+	srv, err := startServer(ctx, work, f.log, key)
 	if err != nil {
 		return err
 	}
@@ -88,6 +90,9 @@ func run(ctx context.Context, f *flags) error {
 		if err := os.WriteFile(f.json, append(data, '\n'), 0o644); err != nil {
 			return err
 		}
+	}
+	if f.grep != "" {
+		return nil // floors are of whole specs
 	}
 	return belowFloors(results, f.topology)
 }
@@ -137,6 +142,7 @@ type driverSettings struct {
 	Checkout string            `json:"checkout"`
 	Work     string            `json:"work"`
 	Specs    []string          `json:"specs"`
+	Grep     string            `json:"grep"`
 	Env      map[string]string `json:"env"`
 	Hosts    []string          `json:"hosts"`
 	Port     int               `json:"port"`
@@ -152,7 +158,7 @@ func (f *flags) drive(ctx context.Context, work string, key accesstoken.Key, por
 		return nil, err
 	}
 	s := driverSettings{
-		Checkout: checkout, Work: work, Specs: specs, Port: port, Seconds: f.seconds, Quiet: !f.verbose,
+		Checkout: checkout, Work: work, Specs: specs, Grep: f.grep, Port: port, Seconds: f.seconds, Quiet: !f.verbose,
 		Hosts: hosts(f.environment), Chromium: os.Getenv("CHROMIUM"),
 		Env: map[string]string{
 			"ACCOUNT_SID": key.AccountSID, "API_KEY_SID": key.SID, "API_KEY_SECRET": string(key.Secret),

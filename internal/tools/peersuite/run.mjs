@@ -15,7 +15,7 @@ import envify from "envify/custom.js";
 import { chromium } from "playwright-core";
 
 const settings = JSON.parse(await readFile(process.argv[2], "utf8"));
-const { checkout, work, specs, env, hosts, port, seconds, quiet } = settings;
+const { checkout, work, specs, grep, env, hosts, port, seconds, quiet } = settings;
 const modules = join(dirname(fileURLToPath(import.meta.url)), "node_modules");
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
@@ -83,7 +83,7 @@ const browser = await chromium.launch({
 });
 
 // inPage runs one spec and reports what mocha says.
-function inPage(spec) {
+function inPage({ spec, grep }) {
   const tell = (message) => window.peersuite(JSON.stringify(message));
   const mocha = window.mocha;
   function Reporter(runner) {
@@ -95,6 +95,7 @@ function inPage(spec) {
     runner.on("end", () => tell({ done: true }));
   }
   mocha.setup({ ui: "bdd", reporter: Reporter, timeout: 60000 });
+  if (grep) mocha.grep(new RegExp(grep));
   window.require(`spec/${spec}`);
   mocha.run();
 }
@@ -115,7 +116,7 @@ for (const spec of specs) {
   if (!quiet) tab.on("console", (message) => console.error(`${message.type()}: ${message.text().slice(0, 500)}`));
   const timer = setTimeout(() => finish(`cut after ${seconds} s`), seconds * 1000);
   await tab.goto(`http://localhost:${web.address().port}/`, { timeout: 120000 });
-  await tab.evaluate(inPage, spec).catch((err) => finish(`the spec cannot be loaded: ${err.message}`));
+  await tab.evaluate(inPage, { spec, grep }).catch((err) => finish(`the spec cannot be loaded: ${err.message}`));
   const cut = await finished;
   clearTimeout(timer);
   say({ end: spec, cut });

@@ -32,13 +32,16 @@ const region = "us1"
 
 // server is a running parley serve.
 type server struct {
-	port  int
-	cmd   *exec.Cmd
-	stdin io.Closer
+	port   int
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	log    *os.File      // nil: nobody reads it
+	copied chan struct{} // closed when all that the program said is in log; nil before it runs
 }
 
-// startServer builds and runs parley serve on a port of its own.
-func startServer(ctx context.Context, dir string, key accesstoken.Key) (*server, error) {
+// startServer builds and runs parley serve on a port of its own. What the server
+// says goes to the file logFile, or nowhere when that is empty.
+func startServer(ctx context.Context, dir, logFile string, key accesstoken.Key) (*server, error) {
 	program := filepath.Join(dir, "parley")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/parley").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building parley: %w\n%s", err, out)
@@ -82,7 +85,19 @@ func startServer(ctx context.Context, dir string, key accesstoken.Key) (*server,
 			}
 		}
 	}
-	go io.Copy(io.Discard, lines) //nolint:errcheck // ends with the program, as does what it has to say
+	var log io.Writer = io.Discard
+	if logFile != "" {
+		if s.log, err = os.Create(logFile); err != nil {
+			s.stop()
+			return nil, err
+		}
+		log = s.log
+	}
+	s.copied = make(chan struct{})
+	go func() {
+		defer close(s.copied)
+		_, _ = io.Copy(log, lines) // ends with the program, as does what it has to say
+	}()
 	return s, nil
 }
 
@@ -96,7 +111,13 @@ func portOf(address string) (int, error) {
 
 func (s *server) stop() {
 	_ = s.stdin.Close() // it ends with its input
-	_ = s.cmd.Wait()    // how it ended is no result of the specs
+	if s.copied != nil {
+		<-s.copied
+	}
+	_ = s.cmd.Wait() // how it ended is no result of the specs
+	if s.log != nil {
+		_ = s.log.Close() // nothing depends on it
+	}
 }
 
 // writeCertificate makes a certificate for this machine, good for a day.
