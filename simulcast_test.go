@@ -290,3 +290,38 @@ func TestSimulcastTracks(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingIsSentOfWhatNobodyWatches(t *testing.T) {
+	inLab(t, 3, func(l *lab) {
+		t := l.t
+		track, sources := threeLayers(t)
+		l.join("alice", track)
+		rest := func(layers ...*layerSource) {
+			t.Helper()
+			time.Sleep(7 * time.Second)
+			for _, s := range layers {
+				require.Greater(t, s.idle(), time.Second, "layer %d", s.layer)
+			}
+		}
+		rest(sources...)
+
+		bob, err := l.dial(t.Context(), "bob", func(o *parley.ConnectOptions) { o.BandwidthProfile = &parley.BandwidthProfile{} })
+		require.NoError(t, err)
+		d := &decoder{t: t}
+		e, _ := await(bob, 0, func(e parley.TrackSubscribed) bool { return e.Track.Name() == "cam" })
+		video := e.Track.(*parley.RemoteVideoTrack)
+		require.NoError(t, video.Attach(d))
+		time.Sleep(2 * time.Second)
+		width, _ := d.sees()
+		require.Equal(t, 1280, width, "who comes gets all there is")
+
+		require.NoError(t, video.SwitchOff())
+		rest(sources...)
+		require.NoError(t, video.SetContentPreferences(320, 180))
+		require.NoError(t, video.SwitchOn())
+		rest(sources[1:]...)
+		width, _ = d.sees()
+		require.Equal(t, 320, width)
+		require.Less(t, sources[0].idle(), 100*time.Millisecond)
+	})
+}

@@ -8,8 +8,10 @@ import (
 )
 
 // A publisher is told which simulcast layers nobody needs, so that it need not
-// make and send them, and at once when somebody needs one again. The lowest is
-// always needed: who comes next begins with it.
+// make and send them, and at once when somebody needs one again. As long as
+// anybody gets the picture the lowest is needed too: it is what is sent when the
+// one that is wanted does not come. A layer of which nothing has come yet is left
+// to the publisher, which may be short of bitrate or not mean to send it.
 
 const channelPublisherHints = "publisher_hints"
 
@@ -36,6 +38,7 @@ type hints struct {
 // layerHints is what it was told about one track.
 type layerHints struct {
 	off   uint32                   // a bit for each layer that is to be stopped
+	seen  uint32                   // a bit for each of which something came
 	since [rtc.MaxLayers]time.Time // when each was last wanted; zero: it is
 	id    int                      // of the message that told it last
 	tries int
@@ -99,7 +102,12 @@ func (p *peer) hint() {
 			h = &layerHints{}
 			p.hints.tracks[t.sid] = h
 		}
-		changed, at := h.review(t.up.wanted()|1, n, now)
+		wanted := t.up.wanted()
+		if wanted != 0 {
+			wanted |= 1
+		}
+		h.seen |= t.up.flowing.Load()
+		changed, at := h.review(wanted, n, now)
 		if changed {
 			news = append(news, h.describe(t.sid, n))
 			h.id = p.hints.id + 1
@@ -134,6 +142,8 @@ func (h *layerHints) review(wanted uint32, n int, now time.Time) (changed bool, 
 				h.off &^= bit
 				changed = true
 			}
+			continue
+		case h.seen&bit == 0:
 			continue
 		case h.since[i].IsZero():
 			h.since[i] = now
