@@ -89,9 +89,6 @@ func (h *Handler) roomOptions(values url.Values) (sfu.RoomOptions, error) {
 	}
 	o := sfu.RoomOptions{Name: f.Get("UniqueName"), AudioOnly: f.flag("AudioOnly"), Large: f.flag("LargeRoom")}
 	o.DisableTURN = !f.flag("EnableTurn") && f.Get("EnableTurn") != "" // on, unless it is off
-	if f.Has("UniqueName") && o.Name == "" {
-		f.fail(signaling.NewError(signaling.CodeRoomNameInvalid))
-	}
 	if m := f.Get("StatusCallbackMethod"); m != "" && m != http.MethodPost && m != http.MethodGet {
 		f.fail(signaling.NewError(signaling.CodeStatusCallbackMethodInvalid))
 	}

@@ -171,6 +171,13 @@ func TestTR1DefaultsOfTypes(t *testing.T) {
 	require.InDelta(t, 51, large.body["max_participants"], 0)
 	require.InDelta(t, 16, large.body["max_concurrent_published_tracks"], 0)
 	require.Equal(t, true, large.body["large_room"])
+
+	// An empty name is none: the room is called by its SID.
+	for range 2 {
+		unnamed := w.post("/v1/Rooms", "UniqueName", "")
+		require.Equal(t, http.StatusCreated, unnamed.status)
+		require.Equal(t, unnamed.body["sid"], unnamed.body["unique_name"])
+	}
 }
 
 func TestTR1EveryMistakeHasItsCode(t *testing.T) {
@@ -181,7 +188,6 @@ func TestTR1EveryMistakeHasItsCode(t *testing.T) {
 	}{
 		{"Type", "peer", 53108},
 		{"Type", "GROUP", 53108},
-		{"UniqueName", "", 53100},
 		{"UniqueName", "RM0123456789abcdef0123456789abcdef", 53100},
 		{"UniqueName", strings.Repeat("x", 129), 53101},
 		{"UniqueName", "a\nb", 53102},
