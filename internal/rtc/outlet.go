@@ -123,6 +123,7 @@ type OutletStats struct {
 	FractionLost             float64 // of the last interval, 0 to 1
 	Jitter                   time.Duration
 	RTT                      time.Duration
+	Bound                    int // of the whole connection, in bits per second, as the other side asked; 0: it did not
 }
 
 func newOutlet(p *Peer, kind media.Kind, cfg OutletConfig) *Outlet {
@@ -265,6 +266,9 @@ func (o *Outlet) handleReport(b *binding, p rtcp.Packet, buf []byte) {
 		for _, entry := range p.FIR {
 			o.wantKeyframe(b, entry.SSRC)
 		}
+	case *rtcp.ReceiverEstimatedMaximumBitrate:
+		bound := int(min(max(p.Bitrate, 0), noBound))
+		o.count(func(s *OutletStats) { s.Bound = bound })
 	case *rtcp.ReceiverReport:
 		o.received(b, p.Reports)
 	case *rtcp.SenderReport:

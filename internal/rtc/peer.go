@@ -72,6 +72,8 @@ type Peer struct {
 	arrivals   congestion.Arrivals
 	numberIDs  [2]atomic.Uint32 // of audio and video; see numberID
 	limitTold  atomic.Int64
+	bound      atomic.Int64 // of what the other side sends; see Bound
+	boundTold  int          // how often no bound is still to be told; of the reporting goroutine
 
 	// Of negotiation.
 	layers         layers
@@ -547,6 +549,11 @@ func (p *Peer) sendReports(now time.Time, early bool) {
 	}
 	if len(rr.Reports) > 0 {
 		packets = append(packets, rr)
+	}
+	if !early {
+		if b := p.boundReport(inlets); b != nil {
+			packets = append(packets, b)
+		}
 	}
 	for _, pkt := range packets {
 		_ = p.writeRTCP([]rtcp.Packet{pkt}) // the next report says it anew

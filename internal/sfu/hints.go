@@ -70,7 +70,11 @@ func (p *peer) watchLayers(pub *publication) {
 	}
 	pub.up.changed = func() {
 		if !pub.up.reviewed.Swap(true) {
-			p.post(p.hint)
+			p.post(func() {
+				pub.up.reviewed.Store(false)
+				p.hint()
+				p.boundMedia()
+			})
 		}
 	}
 }

@@ -38,6 +38,7 @@ func (p *peer) replaceLink(id string) *signaling.Error {
 		return signaling.Errorf(signaling.CodeServerLocalDescription, "no peer connection could be made: %w", err)
 	}
 	p.link = l
+	p.boundMedia()
 	return nil
 }
 

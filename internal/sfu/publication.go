@@ -83,6 +83,7 @@ func (p *peer) publish(lp *signaling.LocalParticipant) *signaling.Error {
 	}
 	p.publishedDirty = true
 	p.bind()
+	p.boundMedia()
 	p.tellRoom()
 	return nil
 }

@@ -90,10 +90,11 @@ func (s *slot) end() {
 func (s *slot) prefer(width, height int) {
 	s.mu.Lock()
 	u, wish := s.from, s.wish
+	resized := s.width != width || s.height != height
 	s.width, s.height = width, height
 	s.mu.Unlock()
 	s.aim()
-	if u != nil && s.wished() != wish {
+	if u != nil && (resized || s.wished() != wish) {
 		u.changed()
 	}
 }
