@@ -85,7 +85,7 @@ func startServer(ctx context.Context, dir, logFile string, key accesstoken.Key) 
 			}
 		}
 	}
-	var log io.Writer = io.Discard
+	log := io.Discard
 	if logFile != "" {
 		if s.log, err = os.Create(logFile); err != nil {
 			s.stop()
