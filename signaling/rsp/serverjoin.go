@@ -134,6 +134,7 @@ func stateMessage(s *signaling.State, resume, parley bool) *serverMessage {
 		SessionTimeout:  timeout.Seconds(),
 		SignalingRegion: s.Room.SignalingRegion,
 		MediaRegion:     s.Room.MediaRegion,
+		AudioProcessors: audioProcessors,
 	}
 	if m.Participants == nil {
 		m.Participants = list[remoteParticipant]{}

@@ -273,7 +273,14 @@ type roomOptions struct {
 	SessionTimeout  float64 `json:"session_timeout"` // seconds
 	SignalingRegion string  `json:"signaling_region,omitempty"`
 	MediaRegion     string  `json:"media_region,omitempty"`
+	// AudioProcessors are the vendors of noise cancellation that a browser may
+	// use. It works in the browser alone.
+	AudioProcessors []string `json:"audio_processors,omitempty"`
 }
+
+// audioProcessors are all that browsers' clients know: a server of this module
+// forbids none.
+var audioProcessors = []string{"krisp", "rnnoise"}
 
 type iceServer struct {
 	URLs       urls   `json:"urls"`

@@ -76,7 +76,7 @@ func TestAcceptOnTheWire(t *testing.T) {
 			"participant":{"sid":"PA1","identity":"alice"},
 			"participants":[{"sid":"PA2","identity":"bob","revision":1,"state":"connected","tracks":[]}],
 			"peer_connections":[],"media_signaling":{"active_speaker":{"transport":{"type":"data-channel","label":"l1"}}},
-			"options":{"session_timeout":30}}}`, raw.readType("msg").raw)
+			"options":{"session_timeout":30,"audio_processors":["krisp","rnnoise"]}}}`, raw.readType("msg").raw)
 		go func() {
 			assert.NoError(t, c.Send(signaling.Update{Channels: []signaling.Channel{{Name: "x", Payload: []byte(`1`)}}}))
 			assert.NoError(t, c.Send(signaling.Update{Warnings: &signaling.Warnings{Revision: 1}}))

@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/parley-rtc/parley/signaling/accesstoken"
 )
@@ -53,7 +54,7 @@ func main() {
 	flag.IntVar(&f.seconds, "seconds", 1200, "the most time of one spec")
 	flag.BoolVar(&f.verbose, "v", false, "print what the pages say")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, &f); err != nil {
 		fmt.Fprintln(os.Stderr, "peersuite:", err)

@@ -55,7 +55,7 @@ func startServer(ctx context.Context, dir, logFile string, key accesstoken.Key) 
 	// from one address.
 	s.cmd = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", private,
 		"--origin", "*", "--region", region, "--max-participants", "60", "--recorded-elsewhere", "--end-with-stdin",
-		"--max-joins-per-second", "-1", "--max-sockets-per-ip", "-1")
+		"--max-joins-per-second", "-1", "--max-sockets-per-ip", "-1", "--turn-udp", "127.0.0.1:0")
 	s.cmd.Env = append(os.Environ(), "PARLEY_ACCOUNT_SID="+key.AccountSID, "PARLEY_API_KEY="+key.SID,
 		"PARLEY_API_SECRET="+string(key.Secret))
 	var err error
