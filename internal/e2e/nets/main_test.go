@@ -2,9 +2,9 @@
 
 // Package nets_test puts a server and clients on networks of the kernel's own,
 // behind a router, and takes those networks away from them. It needs root and
-// the commands ip and nft:
+// the commands ip, nft and turnserver:
 //
-//	apt-get install iproute2 nftables
+//	apt-get install iproute2 nftables coturn
 //	go test -tags e2e ./internal/e2e/nets/
 //
 // The test program is run again in each network namespace, in one of the roles

@@ -20,6 +20,7 @@ import (
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/media/synth"
 	"github.com/parley-rtc/parley/signaling/accesstoken"
+	"github.com/pion/webrtc/v4"
 )
 
 // report is a line that a role prints.
@@ -97,7 +98,12 @@ func connect(who string, tracks ...parley.LocalTrack) (*parley.Room, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	say(report{Event: "joining"})
-	return parley.ConnectContext(ctx, token, &parley.ConnectOptions{URL: os.Getenv("PARLEY_NETS_URL"), Tracks: tracks})
+	opts := &parley.ConnectOptions{URL: os.Getenv("PARLEY_NETS_URL"), Tracks: tracks}
+	if turn := os.Getenv("PARLEY_NETS_TURN"); turn != "" {
+		opts.RelayOnly = true
+		opts.ICEServers = []webrtc.ICEServer{{URLs: []string{turn}, Username: turnUser, Credential: turnPassword}}
+	}
+	return parley.ConnectContext(ctx, token, opts)
 }
 
 // tell prints the room's events until it ends.

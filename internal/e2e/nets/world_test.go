@@ -53,16 +53,23 @@ func newNetwork(t *testing.T) *world {
 		{"r2", "10.77.2.1", w.cli, "c2", "10.77.2.2"},
 		{"r9", "10.77.9.1", w.srv, "s0", serverIP},
 	} {
-		ip(t, "-n", w.rtr, "link", "add", l.router, "type", "veth", "peer", "name", l.name, "netns", l.ns)
-		ip(t, "-n", w.rtr, "addr", "add", l.addr+"/24", "dev", l.router)
-		ip(t, "-n", l.ns, "addr", "add", l.own+"/24", "dev", l.name)
-		ip(t, "-n", w.rtr, "link", "set", l.router, "up")
+		w.plug(l.router, l.addr, l.ns, l.name, l.own)
 	}
 	ip(t, "netns", "exec", w.rtr, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
 	ip(t, "-n", w.srv, "link", "set", "s0", "up")
 	ip(t, "-n", w.srv, "route", "add", "default", "via", "10.77.9.1")
 	w.up(1)
 	return w
+}
+
+// plug lays a cable from the router, with an address on each end. The end in
+// the namespace is not up yet.
+func (w *world) plug(router, addr, ns, name, own string) {
+	w.t.Helper()
+	ip(w.t, "-n", w.rtr, "link", "add", router, "type", "veth", "peer", "name", name, "netns", ns)
+	ip(w.t, "-n", w.rtr, "addr", "add", addr+"/24", "dev", router)
+	ip(w.t, "-n", ns, "addr", "add", own+"/24", "dev", name)
+	ip(w.t, "-n", w.rtr, "link", "set", router, "up")
 }
 
 // up switches a radio on, and down one off.
