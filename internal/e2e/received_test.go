@@ -92,8 +92,6 @@ func throughTheServer(t *testing.T, dir string, permille int) (path string) {
 		}
 	}
 	time.Sleep(3 * time.Second) // until all of it is connected
-	srv.Loss("alice", permille)
-	srv.Loss("bob", permille)
 	var players sync.WaitGroup
 	for codec, write := range write {
 		players.Go(func() {
@@ -106,8 +104,13 @@ func throughTheServer(t *testing.T, dir string, permille int) (path string) {
 			}
 		})
 	}
-	time.Sleep(1500 * time.Millisecond)
-	srv.Loss("alice", 0) // behind the last packets there is nothing that tells of them
+	// Before the first packets and behind the last ones there is nothing that
+	// tells of them.
+	time.Sleep(100 * time.Millisecond)
+	srv.Loss("alice", permille)
+	srv.Loss("bob", permille)
+	time.Sleep(1400 * time.Millisecond)
+	srv.Loss("alice", 0)
 	srv.Loss("bob", 0)
 	players.Wait()
 	time.Sleep(3 * time.Second)

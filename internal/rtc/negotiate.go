@@ -57,6 +57,7 @@ func (p *Peer) SetRemoteAnswer(sdp string) error { return p.setRemote(webrtc.SDP
 func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	shown, err := p.layers.in(sdp, t == webrtc.SDPTypeAnswer)
 	if err == nil && t == webrtc.SDPTypeOffer {
+		shown = p.resting(shown)
 		err = p.takeServers()
 	}
 	if err == nil {

@@ -1,0 +1,32 @@
+package rtc
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/parley-rtc/parley/media"
+	"github.com/stretchr/testify/require"
+)
+
+// A section that has ended may be used again however many offers have said since
+// that it has.
+func TestSectionsAreUsedAgainAfterManyOffers(t *testing.T) {
+	api := loopback(t)
+	client, server := newSide(t, api, "c"), newSide(t, api, "s")
+	out, err := client.AddOutlet(media.Video, OutletConfig{Codec: media.VP8, ID: "first"})
+	require.NoError(t, err)
+	for i := range 4 {
+		join(t, client, server)
+		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
+		require.True(t, ok)
+		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		require.NoError(t, client.FreeOutlet(out))
+		for range i + 1 {
+			join(t, client, server)
+		}
+		again, err := client.ReuseOutlet(out, OutletConfig{ID: fmt.Sprint(i)})
+		require.NoError(t, err)
+		require.Equal(t, out.Mid(), again.Mid())
+		out = again
+	}
+}
