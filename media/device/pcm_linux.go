@@ -192,25 +192,28 @@ func (m *pcmMicrophone) start() error {
 
 // run reads until the microphone is closed or gone.
 func (m *pcmMicrophone) run() error {
-	broken := 0
-	for {
+	for broken := 0; ; broken++ {
 		n, err := m.file.Read(m.raw)
 		now := time.Now()
-		switch {
-		case err == nil && n > 0:
+		if err == nil && n > 0 {
 			broken = 0
 			m.hear(m.raw[:n], now)
 			continue
-		case errors.Is(err, fs.ErrClosed):
+		}
+		if errors.Is(err, fs.ErrClosed) {
 			return media.ErrClosed
-		case errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ESTRPIPE):
-			// The program or the machine slept: sound was lost.
-			m.ring.lost()
-			if broken++; broken < 100 {
-				if err = m.start(); err == nil {
-					continue
-				}
-			}
+		}
+		// The program or the machine slept, and sound was lost (EPIPE), or the
+		// kernel tells when asked to go on: of what was unplugged the runtime
+		// may say no more than that it cannot be waited for.
+		m.ring.lost()
+		if again := m.start(); again != nil {
+			err = again
+		} else if broken < 100 {
+			continue
+		}
+		if errors.Is(err, fs.ErrClosed) {
+			return media.ErrClosed
 		}
 		if err == nil {
 			err = errors.New("it ended")
