@@ -20,7 +20,7 @@ func (p *Peer) Offer(restart bool) (sdp string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("making an offer: %w", err)
 	}
-	p.raw, p.shown = d.SDP, p.layers.out(d.SDP)
+	p.raw, p.shown = d.SDP, p.discreet(p.layers.out(d.SDP))
 	return p.shown, nil
 }
 
@@ -43,7 +43,7 @@ func (p *Peer) ApplyOffer(sdp string) error {
 // candidates gathered so far, or "".
 func (p *Peer) PendingOffer() string {
 	if d := p.pc.PendingLocalDescription(); d != nil && d.Type == webrtc.SDPTypeOffer {
-		return p.layers.out(d.SDP)
+		return p.discreet(p.layers.out(d.SDP))
 	}
 	return ""
 }
@@ -103,7 +103,7 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 			return "", ErrClosed
 		}
 	}
-	sdp = p.layers.out(p.pc.CurrentLocalDescription().SDP)
+	sdp = p.discreet(p.layers.out(p.pc.CurrentLocalDescription().SDP))
 	if p.passive {
 		// Roles stay, RFC 8842 section 5.5. Pion would have its answers say
 		// otherwise on a connection that it offered first.
@@ -126,6 +126,7 @@ func (p *Peer) onCandidate(c *webrtc.ICECandidate) {
 		p.gathered = true
 	} else {
 		init := c.ToJSON()
+		init.Candidate = p.discreet(init.Candidate)
 		if n := len(p.candidates); n > 0 && ufrag(p.candidates[n-1]) != ufrag(init) {
 			p.candidates = nil // an ICE restart began a new generation
 		}
