@@ -40,6 +40,7 @@ const (
 	bodyTime  = 5 * time.Second
 	readRate  = 80 // calls a second of one network
 	writeRate = 20
+	wrongKeys = 10 // a minute of one network; then no key of it is looked at
 )
 
 // Config says whose rooms are served. AccountSID and Keys are required.
@@ -65,6 +66,7 @@ type Handler struct {
 	mux    *http.ServeMux
 	reads  admission.Rate
 	writes admission.Rate
+	wrong  admission.Rate
 }
 
 // New returns the API of the server's rooms, to be mounted at /v1/.
@@ -76,6 +78,7 @@ func New(rooms *sfu.Server, cfg Config) *Handler {
 		cfg: cfg, rooms: rooms, mux: http.NewServeMux(),
 		reads:  admission.Rate{PerSecond: readRate, Burst: 2 * readRate},
 		writes: admission.Rate{PerSecond: writeRate, Burst: 5 * writeRate},
+		wrong:  admission.Rate{PerSecond: wrongKeys / 60., Burst: wrongKeys},
 	}
 	h.handle("/v1/Rooms", calls{http.MethodPost: h.createRoom})
 	h.handle("/v1/Rooms/{room}", calls{http.MethodGet: h.readRoom, http.MethodPost: h.updateRoom})
@@ -159,7 +162,8 @@ func (h *Handler) allowed(r *http.Request, origin string) bool {
 	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
-// admit lets a request with a known key through, at a bounded rate.
+// admit lets a request with a known key through, at a bounded rate. Who tries
+// one key after the other is not told any more when it has found one.
 func (h *Handler) admit(r *http.Request) error {
 	rate := &h.reads
 	if r.Method != http.MethodGet {
@@ -169,10 +173,16 @@ func (h *Handler) admit(r *http.Request) error {
 	if ok, after := rate.Allow(remote.Addr(), time.Now()); !ok {
 		return &apiError{http.StatusTooManyRequests, codeTooMany, "too many requests", after}
 	}
+	if spent, after := h.wrong.Spent(remote.Addr(), time.Now()); spent {
+		return &apiError{http.StatusTooManyRequests, codeTooMany, "too many requests with a wrong key", after}
+	}
 	key, secret, given := r.BasicAuth()
 	known := h.cfg.Keys[key] // of an unknown key, the empty secret
 	want, got := sha256.Sum256([]byte(known)), sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 || !given || known == "" {
+		if given { // who gives none does not guess
+			h.wrong.Allow(remote.Addr(), time.Now()) // counts it
+		}
 		return &apiError{http.StatusUnauthorized, codeUnauthorized, "the API key or its secret is wrong", 0}
 	}
 	return nil

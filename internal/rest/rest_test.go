@@ -3,6 +3,7 @@ package rest_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -309,7 +310,7 @@ func TestRecordingIsRefusedWhereNobodyRecords(t *testing.T) {
 	w.refused(w.post(path, "Rules", `[{"type":"include","all":true}]`), http.StatusBadRequest, 53114)
 }
 
-func TestOnlyTheKeyOpens(t *testing.T) {
+func TestT17OnlyTheKeyOpens(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range [][2]string{
 		{"", ""},
@@ -375,7 +376,43 @@ func TestBodiesAreBounded(t *testing.T) {
 	require.Empty(t, w.srv.Rooms())
 }
 
-func TestCallsAreBounded(t *testing.T) {
+// Ten wrong keys in a minute are answered as such. Then nothing is looked at,
+// not even the right key; and others are not concerned.
+func TestT17GuessingIsBounded(t *testing.T) {
+	w := newWorld(t)
+	for range 30 { // who gives no key does not guess
+		r := w.request(http.MethodGet, "/v1/Rooms/demo", "")
+		r.Header.Del("Authorization")
+		w.refused(w.do(r), http.StatusUnauthorized, 20003)
+	}
+	guess := func() reply {
+		r := w.request(http.MethodGet, "/v1/Rooms/demo", "")
+		r.SetBasicAuth(w.key.SID, "a guess")
+		return w.do(r)
+	}
+	answers := map[int]int{}
+	var last reply
+	for range 30 { // some get through while it takes long
+		last = guess()
+		answers[last.status]++
+		if last.status == http.StatusTooManyRequests {
+			break
+		}
+	}
+	w.refused(last, http.StatusTooManyRequests, 20429)
+	require.NotEmpty(t, last.header.Get("Retry-After"))
+	require.GreaterOrEqual(t, answers[http.StatusUnauthorized], 10)
+
+	other := w.web.Client().Transport.(*http.Transport).Clone()
+	other.DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext
+	defer other.CloseIdleConnections()
+	res, err := (&http.Client{Transport: other}).Do(w.request(http.MethodGet, "/v1/Rooms/demo", ""))
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
+}
+
+func TestT17CallsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for range 1000 {
 		if a := w.post("/v1/Rooms", "Type", "none"); a.status == http.StatusTooManyRequests {

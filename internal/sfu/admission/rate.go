@@ -44,10 +44,7 @@ func (r *Rate) Allow(addr netip.Addr, now time.Time) (ok bool, retryAfter time.D
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.bucket(network(addr), burst, now)
-	if passed := now.Sub(b.at); passed > 0 { // a clock that leaps back gives nothing and takes nothing
-		b.tokens = min(burst, b.tokens+passed.Seconds()*r.PerSecond)
-	}
-	b.at = now
+	b.refill(r.PerSecond, burst, now)
 	if b.tokens >= 1 {
 		b.tokens--
 		return true, 0
@@ -64,6 +61,33 @@ func (r *Rate) Allow(addr netip.Addr, now time.Time) (ok bool, retryAfter time.D
 	}
 	b.promised = next
 	return false, next.Sub(now)
+}
+
+// Spent reports whether the network of addr has no token left, and for how
+// long. It takes none: what is limited need not be what is looked at.
+func (r *Rate) Spent(addr netip.Addr, now time.Time) (spent bool, retryAfter time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, known := r.buckets[network(addr)]
+	if !known {
+		return false, 0
+	}
+	b := e.Value.(*bucket)
+	b.refill(r.PerSecond, float64(cmp.Or(r.Burst, max(1, int(r.PerSecond)))), now)
+	switch {
+	case b.tokens >= 1:
+		return false, 0
+	case r.PerSecond <= 0:
+		return true, -1 // for ever
+	}
+	return true, time.Duration(math.Ceil((1 - b.tokens) / r.PerSecond * float64(time.Second)))
+}
+
+func (b *bucket) refill(perSecond, burst float64, now time.Time) {
+	if passed := now.Sub(b.at); passed > 0 { // a clock that leaps back gives nothing and takes nothing
+		b.tokens = min(burst, b.tokens+passed.Seconds()*perSecond)
+	}
+	b.at = now
 }
 
 func (r *Rate) bucket(key netip.Prefix, burst float64, now time.Time) *bucket {

@@ -159,3 +159,36 @@ func TestSocketsConcurrently(t *testing.T) {
 	wg.Wait()
 	require.Zero(t, s.Len())
 }
+
+// T17: what a network has left can be looked at without taking it.
+func TestT17RateCanBeLookedAt(t *testing.T) {
+	r := admission.Rate{PerSecond: 10. / 60, Burst: 10}
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	at := time.Unix(1_800_000_000, 0)
+	for range 10 {
+		for range 3 {
+			spent, _ := r.Spent(a, at)
+			require.False(t, spent)
+		}
+		ok, _ := r.Allow(a, at)
+		require.True(t, ok)
+	}
+	spent, after := r.Spent(a, at)
+	require.True(t, spent)
+	require.Equal(t, 6*time.Second, after)
+	spent, _ = r.Spent(b, at)
+	require.False(t, spent, "others are not concerned")
+	spent, after = r.Spent(a, at.Add(5*time.Second))
+	require.True(t, spent)
+	require.Equal(t, time.Second, after.Round(time.Millisecond))
+	spent, _ = r.Spent(a, at.Add(-time.Hour))
+	require.True(t, spent, "a clock that leaps back gives nothing")
+	spent, _ = r.Spent(a, at.Add(-time.Hour+time.Second+time.Millisecond))
+	require.False(t, spent)
+	spent, _ = r.Spent(a, at.Add(time.Hour))
+	require.False(t, spent)
+	for i := range 12 { // never more than a burst
+		ok, _ := r.Allow(a, at.Add(time.Hour))
+		require.Equal(t, i < 10, ok)
+	}
+}
