@@ -103,7 +103,7 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 			return "", ErrClosed
 		}
 	}
-	sdp = p.discreet(p.layers.out(p.pc.CurrentLocalDescription().SDP))
+	sdp = p.hushed(p.discreet(p.layers.out(p.pc.CurrentLocalDescription().SDP)))
 	if p.passive {
 		// Roles stay, RFC 8842 section 5.5. Pion would have its answers say
 		// otherwise on a connection that it offered first.

@@ -79,6 +79,7 @@ type Peer struct {
 	layers         layers
 	raw, shown     string              // the last offer, as pion made it and as others see it
 	servers        *[]webrtc.ICEServer // that pion does not know yet
+	hush           []string            // sections that the last answer must call inactive
 	remoteSections atomic.Pointer[[]Section]
 
 	mu         sync.Mutex

@@ -30,3 +30,28 @@ func TestSectionsAreUsedAgainAfterManyOffers(t *testing.T) {
 		out = again
 	}
 }
+
+// A sender is kept that was put into a section which the other side, in an offer
+// that comes first, still calls inactive.
+func TestOfferThatComesFirstKeepsANewSender(t *testing.T) {
+	api := loopback(t)
+	client, server := newSide(t, api, "c"), newSide(t, api, "s")
+	out, err := client.AddOutlet(media.Video, OutletConfig{Codec: media.VP8, ID: "first"})
+	require.NoError(t, err)
+	for i := range 3 {
+		join(t, client, server)
+		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
+		require.True(t, ok)
+		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		require.NoError(t, client.FreeOutlet(out))
+		join(t, client, server)
+		out, err = client.ReuseOutlet(out, OutletConfig{ID: fmt.Sprint(i)})
+		require.NoError(t, err)
+		join(t, server, client)
+		for _, section := range server.RemoteSections() {
+			if section.Mid == out.Mid() {
+				require.Equal(t, "inactive", section.Direction, "as it was offered")
+			}
+		}
+	}
+}
