@@ -153,6 +153,16 @@ func (l *link) carry(pub *publication) bool {
 	return false
 }
 
+// sends reports whether a section of the client carries the track.
+func (l *link) sends(id string) bool {
+	for _, track := range l.wire {
+		if track == id {
+			return true
+		}
+	}
+	return false
+}
+
 // carryLayers joins the layers of a publication to their sections.
 func (l *link) carryLayers(pub *publication, first string) {
 	n := max(l.layers[first], 1)

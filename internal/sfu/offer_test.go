@@ -176,3 +176,39 @@ func TestTooManySectionsFailASubscription(t *testing.T) {
 	require.True(t, w.srv.Remove("demo", "alice-one"))
 	bob.subscription(sid)
 }
+
+// TestForgottenTrackIsAskedFor has a client without slots announce a track and
+// forget to offer a section for it, as browsers do that make another offer
+// meanwhile.
+func TestForgottenTrackIsAskedFor(t *testing.T) {
+	w := newWorld(t)
+	alice := w.client("alice", "demo")
+	alice.join.Slots = false
+	first := alice.publish(signaling.KindVideo, "first")
+	require.NoError(t, alice.dial())
+	alice.connected()
+	bob := w.client("bob", "demo")
+	bob.slot(media.Video)
+	bob.slot(media.Video)
+	require.NoError(t, bob.dial())
+	alice.stream(first, media.VP8, 1)
+	bob.subscription(alice.readyWith("first"))
+
+	second := alice.publish(signaling.KindVideo, "second")
+	alice.tell()
+	asked := func() (n int) {
+		for _, d := range alice.descriptions {
+			if d.Type == signaling.DescriptionCreateOffer {
+				require.Equal(t, 2, d.Revision)
+				n++
+			}
+		}
+		return n
+	}
+	alice.until("request for an offer", func() bool { return asked() == 1 })
+	alice.renegotiate()
+	alice.stream(second, media.VP8, 1)
+	sub := bob.subscription(alice.readyWith("second"))
+	read(t, bob.inlet(sub.ID), 20)
+	require.Equal(t, 1, asked())
+}

@@ -48,6 +48,7 @@ type peer struct {
 	hints     hints
 	allotment allotment
 	link      *link
+	reminder  reminder
 	releases  []*dataSource // may be read once the room has heard of them
 
 	// What the next flush tells the client.
@@ -72,6 +73,7 @@ func newPeer(srv *Server, r *room, g *accesstoken.Grants) *peer {
 	p.mute = time.AfterFunc(time.Hour, func() { p.post(p.mediaGone) })
 	p.mute.Stop()
 	p.newAllotment()
+	p.newReminder()
 	p.stay = time.AfterFunc(r.opts.MaxParticipantDuration, func() {
 		p.post(func() { p.finish(nil, signaling.DisconnectDuration, 0) })
 	})
@@ -89,6 +91,7 @@ func (p *peer) run() {
 	p.mute.Stop()
 	p.stay.Stop()
 	p.allotment.timer.Stop()
+	p.reminder.timer.Stop()
 	p.stopHints()
 	for _, t := range p.tracks {
 		t.close()
@@ -179,6 +182,7 @@ func (p *peer) flush() {
 	}
 	p.allotNews()
 	p.makeOffer()
+	p.watchSections()
 	var u signaling.Update
 	tell := len(p.news) > 0
 	u.Participants = p.news
