@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -29,9 +28,6 @@ const (
 	minRoomTimeout, maxRoomTimeout = 1, 60 // minutes
 	minStay, maxStay               = 600, 24 * 3600
 )
-
-// maxRules is how many recording rules there may be.
-const maxRules = 20
 
 // notServed are the parameters of the hosted service that this server knows
 // and cannot honor. One that is not known at all is ignored, as there.
@@ -106,7 +102,7 @@ func (h *Handler) roomOptions(values url.Values) (sfu.RoomOptions, error) {
 	}
 	if text := f.Get("RecordingRules"); text != "" {
 		var err error
-		if o.Recording, err = readRules(text); err != nil {
+		if o.Recording, err = recordingGrammar.read(text); err != nil {
 			f.fail(err)
 		}
 	}
@@ -149,7 +145,8 @@ func (f *form) codecs() (list []media.Codec) {
 	if !f.Has("VideoCodecs") {
 		return nil
 	}
-	for name := range strings.SplitSeq(f.Get("VideoCodecs"), ",") {
+	// A list with commas, or the parameter several times: clients do either.
+	for name := range strings.SplitSeq(strings.Join(f.Values["VideoCodecs"], ","), ",") {
 		c, ok := media.ParseCodec(strings.TrimSpace(name))
 		if !ok || c.Kind() != media.Video || strings.Contains(name, "/") {
 			f.fail(invalidf("VideoCodecs has to be a list of VP8 and H264"))
@@ -174,76 +171,4 @@ func (h *Handler) region(f *form) string {
 		f.fail(signaling.NewError(signaling.CodeMediaRegionInvalid))
 	}
 	return ""
-}
-
-// codeRecordingRules is that of recording rules that make no sense.
-const codeRecordingRules = 53120
-
-// ruleJSON is a recording rule in requests and answers. Some clients write the
-// truth as a text.
-type ruleJSON struct {
-	Type      string `json:"type"`
-	All       any    `json:"all,omitempty"`
-	Kind      string `json:"kind,omitempty"`
-	Publisher string `json:"publisher,omitempty"`
-	Track     string `json:"track,omitempty"`
-}
-
-// readRules reads a list of recording rules.
-func readRules(text string) ([]signaling.Rule, error) {
-	refuse := func(format string, args ...any) ([]signaling.Rule, error) {
-		return nil, signaling.Errorf(codeRecordingRules, format, args...)
-	}
-	var list []ruleJSON
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
-		return refuse("Rules is not a list of rules")
-	}
-	if len(list) == 0 || len(list) > maxRules {
-		return refuse("there have to be 1 to %d rules", maxRules)
-	}
-	var rules []signaling.Rule
-	for i, j := range list {
-		rule := signaling.Rule{Kind: signaling.Kind(j.Kind), Publisher: j.Publisher, Track: j.Track}
-		switch j.Type {
-		case "include":
-		case "exclude":
-			rule.Exclude = true
-		default:
-			return refuse("rule %d neither includes nor excludes", i)
-		}
-		switch j.All {
-		case nil:
-		case true, "true":
-			rule.All = true
-		default:
-			return refuse("rule %d: all can only be true", i)
-		}
-		filtered := rule.Kind != "" || rule.Publisher != "" || rule.Track != ""
-		if rule.All == filtered {
-			return refuse("rule %d needs either all or a filter", i)
-		}
-		if rule.Kind != "" && rule.Kind != signaling.KindAudio && rule.Kind != signaling.KindVideo {
-			return refuse("rule %d: only audio and video are recorded", i)
-		}
-		rules = append(rules, rule)
-	}
-	return rules, nil
-}
-
-func rulesJSON(rules []signaling.Rule) []ruleJSON {
-	list := []ruleJSON{}
-	for _, r := range rules {
-		j := ruleJSON{Type: "include", Kind: string(r.Kind), Publisher: r.Publisher, Track: r.Track}
-		if r.Exclude {
-			j.Type = "exclude"
-		}
-		if r.All {
-			j.All = true
-		}
-		list = append(list, j)
-	}
-	if len(list) == 0 { // nothing is chosen
-		list = append(list, ruleJSON{Type: "exclude", All: true})
-	}
-	return list
 }

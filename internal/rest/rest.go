@@ -1,17 +1,39 @@
-// Package rest is the HTTP API by which programs make, read and complete the
-// rooms of a server: calls, parameters, answers and error codes are those of
-// the hosted service's Rooms API, as far as they go.
+// Package rest is the HTTP API by which programs run the rooms of a server:
+// calls, parameters, answers and error codes are those of the hosted service's
+// Rooms API, as far as they go.
 //
-//	POST /v1/Rooms                              make a room
-//	GET  /v1/Rooms/{NameOrSid}                  read it
-//	POST /v1/Rooms/{NameOrSid}                  Status=completed: end it
-//	GET  /v1/Rooms/{NameOrSid}/RecordingRules   read what is to be recorded
-//	POST /v1/Rooms/{NameOrSid}/RecordingRules   Rules: say what is to be recorded
-//	POST /v1/Rooms/{NameOrSid}/Participants/{IdentityOrSid}/SubscribedTracks
-//	                                            Track, Status=subscribe or unsubscribe
+//	POST /v1/Rooms                   make a room
+//	GET  /v1/Rooms                   list: Status (in-progress, completed), UniqueName,
+//	                                 DateCreatedAfter, DateCreatedBefore
+//	GET  /v1/Rooms/{NameOrSid}       read one; a name while it is in progress
+//	POST /v1/Rooms/{NameOrSid}       Status=completed: end it
+//
+// Below a room:
+//
+//	GET  RecordingRules              read what is to be recorded
+//	POST RecordingRules              Rules: say what is to be recorded
+//	GET  Participants                list: Status (connected, reconnecting, disconnected), Identity,
+//	                                 DateCreatedAfter, DateCreatedBefore
+//	GET  Participants/{IdOrSid}      read one; the last 200 that have left are known
+//	POST Participants/{IdOrSid}      Status=disconnected: remove it
+//
+// Below a participant:
+//
+//	GET  PublishedTracks             list
+//	GET  PublishedTracks/{NameOrSid} read one
+//	GET  SubscribedTracks            list
+//	GET  SubscribedTracks/{Sid}      read one
+//	POST SubscribedTracks            Track, Status=subscribe or unsubscribe
+//	GET  SubscribeRules              read the rules that choose what it receives
+//	POST SubscribeRules              Rules: replace them
+//
+// Lists are told newest first, tracks oldest first, in pages: PageSize (1 to
+// 1000, 50), and Page and PageToken as the URLs in meta have them.
 //
 // Requests carry an API key and its secret as HTTP Basic credentials, and form
-// bodies. Answers are JSON; an error is {code, message, more_info, status}.
+// bodies. Answers are JSON; an error is {code, message, more_info, status}. A
+// parameter that is not known is ignored; one that is given twice, is too long
+// or has a wrong value and no code of its own gets 20001, and nothing happens.
 package rest
 
 import (
@@ -36,11 +58,12 @@ import (
 
 // What a client can cost.
 const (
-	bodyBytes = 64 << 10
-	bodyTime  = 5 * time.Second
-	readRate  = 80 // calls a second of one network
-	writeRate = 20
-	wrongKeys = 10 // a minute of one network; then no key of it is looked at
+	bodyBytes    = 64 << 10
+	addressBytes = 8 << 10
+	bodyTime     = 5 * time.Second
+	readRate     = 80 // calls a second of one network
+	writeRate    = 20
+	wrongKeys    = 10 // a minute of one network; then no key of it is looked at
 )
 
 // Config says whose rooms are served. AccountSID and Keys are required.
@@ -80,12 +103,19 @@ func New(rooms *sfu.Server, cfg Config) *Handler {
 		writes: admission.Rate{PerSecond: writeRate, Burst: 5 * writeRate},
 		wrong:  admission.Rate{PerSecond: wrongKeys / 60., Burst: wrongKeys},
 	}
-	h.handle("/v1/Rooms", calls{http.MethodPost: h.createRoom})
+	h.handle("/v1/Rooms", calls{http.MethodGet: h.listRooms, http.MethodPost: h.createRoom})
 	h.handle("/v1/Rooms/{room}", calls{http.MethodGet: h.readRoom, http.MethodPost: h.updateRoom})
 	h.handle("/v1/Rooms/{room}/RecordingRules", calls{
 		http.MethodGet: h.readRecordingRules, http.MethodPost: h.updateRecordingRules,
 	})
-	h.handle("/v1/Rooms/{room}/Participants/{participant}/SubscribedTracks", calls{http.MethodPost: h.subscribe})
+	h.handle("/v1/Rooms/{room}/Participants", calls{http.MethodGet: h.listParticipants})
+	const one = "/v1/Rooms/{room}/Participants/{participant}"
+	h.handle(one, calls{http.MethodGet: h.readParticipant, http.MethodPost: h.updateParticipant})
+	h.handle(one+"/PublishedTracks", calls{http.MethodGet: h.listPublished})
+	h.handle(one+"/PublishedTracks/{track}", calls{http.MethodGet: h.readPublished})
+	h.handle(one+"/SubscribedTracks", calls{http.MethodGet: h.listSubscribed, http.MethodPost: h.subscribe})
+	h.handle(one+"/SubscribedTracks/{track}", calls{http.MethodGet: h.readSubscribed})
+	h.handle(one+"/SubscribeRules", calls{http.MethodGet: h.readSubscribeRules, http.MethodPost: h.updateSubscribeRules})
 	h.handle("/", nil)
 	return h
 }
@@ -188,10 +218,17 @@ func (h *Handler) admit(r *http.Request) error {
 	return nil
 }
 
-// readForm reads the bounded body.
+// readForm reads the parameters: of a POST the bounded body, otherwise the
+// query.
 func readForm(w http.ResponseWriter, r *http.Request) error {
+	if len(r.URL.Path)+len(r.URL.RawQuery) > addressBytes {
+		return &apiError{http.StatusRequestURITooLong, codeParameter, "the address is too long", 0}
+	}
 	if r.Method != http.MethodPost {
-		return nil
+		if err := r.ParseForm(); err != nil {
+			return invalidf("the query is not a form")
+		}
+		return onceEach(r.Form)
 	}
 	// Without deadlines, as in some tests, the size alone is bounded.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
@@ -203,8 +240,13 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return invalidf("the body is not a form")
 	}
-	for name, values := range r.PostForm {
-		if len(values) > 1 {
+	return onceEach(r.PostForm)
+}
+
+// onceEach refuses parameters that are given twice.
+func onceEach(form url.Values) error {
+	for name, values := range form {
+		if len(values) > 1 && name != "VideoCodecs" { // a list
 			return invalidf("%.40s is given twice", name)
 		}
 	}
@@ -249,6 +291,15 @@ func invalidf(format string, args ...any) error {
 
 func notFound(path string) error {
 	return &apiError{http.StatusNotFound, int(signaling.CodeNotFound), fmt.Sprintf("there is nothing at %.200s", path), 0}
+}
+
+// absent makes of an error about what is named in the path that there is
+// nothing.
+func absent(r *http.Request, err error) error {
+	if errors.Is(err, signaling.NewError(signaling.CodeRoomNotFound)) || errors.Is(err, signaling.NewError(signaling.CodeParticipantNotFound)) {
+		return notFound(r.URL.Path)
+	}
+	return err
 }
 
 // fail answers with an error.

@@ -281,7 +281,7 @@ func TestTR13OneTrackIsSubscribed(t *testing.T) {
 	w.refused(w.post(path, "Status", "subscribe", "Track", track), http.StatusNotFound, 20404)
 	other := "/v1/Rooms/" + roomSID + "/Participants/bob/SubscribedTracks"
 	w.refused(w.post(other, "Status", "subscribe", "Track", track), http.StatusNotFound, 20404)
-	w.refused(w.get(path), http.StatusMethodNotAllowed, 20004)
+	w.refused(w.do(w.request(http.MethodDelete, path, "")), http.StatusMethodNotAllowed, 20004)
 }
 
 func TestTR14RecordingRules(t *testing.T) {

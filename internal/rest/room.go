@@ -38,6 +38,13 @@ type roomJSON struct {
 	Links                  map[string]string `json:"links"`
 }
 
+// The states of a room.
+const (
+	statusInProgress = "in-progress"
+	statusCompleted  = "completed"
+	statusFailed     = "failed"
+)
+
 // createRoom answers POST /v1/Rooms.
 func (h *Handler) createRoom(r *http.Request) (int, any, error) {
 	options, err := h.roomOptions(r.PostForm)
@@ -49,6 +56,32 @@ func (h *Handler) createRoom(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	return http.StatusCreated, h.room(r, room), nil
+}
+
+// listRooms answers GET /v1/Rooms.
+func (h *Handler) listRooms(r *http.Request) (int, any, error) {
+	f := &form{Values: r.Form}
+	p := f.part()
+	filter := sfu.RoomFilter{Name: f.Get("UniqueName"), Since: f.date("DateCreatedAfter"), Before: f.date("DateCreatedBefore")}
+	status := f.oneOf("Status", statusInProgress, statusCompleted, statusFailed)
+	if f.err != nil {
+		return 0, nil, f.err
+	}
+	filter.Ended = status == statusCompleted
+	var list []sfu.RoomRef
+	if status != statusFailed { // no room ever does
+		list = h.rooms.FindRooms(filter)
+	}
+	return http.StatusOK, paged(r, "rooms", list, p, func(ref *sfu.RoomRef) string { return newest(ref.Number) },
+		func(page []sfu.RoomRef) (items []roomJSON) {
+			for _, ref := range page {
+				// One that ended just now is no longer in the list.
+				if room, ok := h.rooms.Room(ref.SID); ok && room.Ended.IsZero() != filter.Ended {
+					items = append(items, h.room(r, room))
+				}
+			}
+			return items
+		}), nil
 }
 
 // readRoom answers GET /v1/Rooms/{room}.
@@ -66,7 +99,7 @@ func (h *Handler) updateRoom(r *http.Request) (int, any, error) {
 	if !ok {
 		return 0, nil, notFound(r.URL.Path)
 	}
-	if status := r.PostForm.Get("Status"); status != "completed" {
+	if status := r.PostForm.Get("Status"); status != statusCompleted {
 		return 0, nil, signaling.Errorf(signaling.CodeStatusInvalid, "Status can only be set to completed")
 	}
 	if !room.Ended.IsZero() {
@@ -83,7 +116,7 @@ func (h *Handler) room(r *http.Request, room sfu.RoomStatus) roomJSON {
 	o := &room.Options
 	self := base(r) + "/v1/Rooms/" + url.PathEscape(room.SID)
 	j := roomJSON{
-		SID: room.SID, Status: "in-progress", AccountSID: h.cfg.AccountSID, EnableTURN: !o.DisableTURN, UniqueName: o.Name,
+		SID: room.SID, Status: statusInProgress, AccountSID: h.cfg.AccountSID, EnableTURN: !o.DisableTURN, UniqueName: o.Name,
 		DateCreated: date(room.Created), DateUpdated: date(room.Updated), StatusCallbackMethod: http.MethodPost,
 		Type: o.Type, MaxParticipants: o.MaxParticipants, MaxConcurrentTracks: o.MaxTracks,
 		MaxParticipantDuration: int(o.MaxParticipantDuration / time.Second),
@@ -106,7 +139,7 @@ func (h *Handler) room(r *http.Request, room sfu.RoomStatus) roomJSON {
 	}
 	if !room.Ended.IsZero() {
 		end, seconds := date(room.Ended), int(room.Ended.Sub(room.Created)/time.Second)
-		j.Status, j.EndTime, j.Duration = "completed", &end, &seconds
+		j.Status, j.EndTime, j.Duration = statusCompleted, &end, &seconds
 	}
 	return j
 }

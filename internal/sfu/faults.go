@@ -71,13 +71,7 @@ func (s *Server) Remove(room, participant string) bool {
 		}
 	}
 	s.mu.Unlock()
-	return found != nil && found.post(func() {
-		var err *signaling.Error
-		if found.conn == nil || found.conn.Extended() {
-			err = signaling.NewError(signaling.CodeParticipantNotFound)
-		} // others know a removal as an end without an error
-		found.finish(err, signaling.DisconnectRemoved, 0)
-	})
+	return found != nil && found.post(found.expelled)
 }
 
 // Complete ends a room, given by name or SID, for everybody in it. It reports

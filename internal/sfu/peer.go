@@ -40,6 +40,7 @@ type peer struct {
 
 	rules         []signaling.Rule
 	rulesRevision int
+	rulesUpdated  time.Time
 	roster        *roster
 	subs          []*subscription
 
@@ -168,7 +169,7 @@ func (p *peer) apply(lp *signaling.LocalParticipant, pcs []signaling.PeerConnect
 		if err := checkRules(sub.Rules); err != nil {
 			return err
 		}
-		p.rulesRevision, p.rules = sub.Revision, slices.Clone(sub.Rules)
+		p.rulesRevision, p.rules, p.rulesUpdated = sub.Revision, slices.Clone(sub.Rules), time.Now()
 		p.reconcile()
 	}
 	return nil

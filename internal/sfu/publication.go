@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"sync"
+	"time"
 
 	"github.com/parley-rtc/parley/internal/names"
 	"github.com/parley-rtc/parley/internal/sid"
@@ -15,6 +16,7 @@ type publication struct {
 	sid, id, name string // id is the publisher's, on the wire
 	stream        string
 	kind          signaling.Kind
+	created       time.Time
 	up            *uplink     // audio and video
 	data          *dataUplink // data
 	uncount       func()      // gives its place in the room back
@@ -26,6 +28,7 @@ type track struct {
 	enabled  bool
 	priority signaling.Priority
 	ready    bool // media or messages can be forwarded
+	updated  time.Time
 }
 
 func (t *track) remote() signaling.RemoteTrack {
@@ -33,7 +36,7 @@ func (t *track) remote() signaling.RemoteTrack {
 }
 
 func newPublication(lt *signaling.LocalTrack, limits *Limits) *publication {
-	pub := &publication{sid: sid.New(sid.Track), id: lt.ID, name: lt.Name, kind: lt.Kind, stream: lt.Stream}
+	pub := &publication{sid: sid.New(sid.Track), id: lt.ID, name: lt.Name, kind: lt.Kind, stream: lt.Stream, created: time.Now()}
 	if lt.Kind == signaling.KindData {
 		pub.data = &dataUplink{}
 	} else {
@@ -97,7 +100,9 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 	}
 	for _, t := range p.tracks {
 		if t.id == lt.ID {
-			t.enabled, t.priority = lt.Enabled, priority
+			if t.enabled != lt.Enabled || t.priority != priority {
+				t.enabled, t.priority, t.updated = lt.Enabled, priority, time.Now()
+			}
 			return
 		}
 	}
@@ -112,7 +117,7 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 	pub := newPublication(lt, &p.srv.cfg.Limits)
 	p.watchLayers(pub)
 	pub.uncount = sync.OnceFunc(p.room.uncountTrack)
-	p.tracks = append(p.tracks, &track{publication: pub, enabled: lt.Enabled, priority: priority})
+	p.tracks = append(p.tracks, &track{publication: pub, enabled: lt.Enabled, priority: priority, updated: pub.created})
 }
 
 // admitTrack decides whether the client may publish the track.

@@ -14,6 +14,7 @@ import (
 type room struct {
 	actor
 	srv       *Server
+	number    uint64 // in the order of making
 	sid, name string
 	adHoc     bool
 	opts      RoomOptions // never change
@@ -21,11 +22,13 @@ type room struct {
 	created   time.Time
 	published atomic.Int32 // tracks, where their number is bounded
 
-	members  []*member        // in the order of joining
-	over     bool             // it has ended; what is left in this turn finds nobody
-	reserved map[*peer]string // identities of those that are about to enter
-	tick     int              // counts what is told
-	idle     *time.Timer      // ends a room that nobody uses
+	members  []*member           // in the order of joining
+	joined   uint64              // how many have
+	past     []ParticipantStatus // the last that have left
+	over     bool                // it has ended; what is left in this turn finds nobody
+	reserved map[*peer]string    // identities of those that are about to enter
+	tick     int                 // counts what is told
+	idle     *time.Timer         // ends a room that nobody uses
 
 	rules          []signaling.Rule // what is to be recorded
 	recording      signaling.Recording
@@ -37,6 +40,9 @@ type room struct {
 type member struct {
 	peer          *peer
 	sid, identity string
+	number        uint64 // in the order of joining
+	joined        time.Time
+	updated       time.Time // what is known of it from outside
 	revision      int
 	state         signaling.ParticipantState
 	reason        signaling.DisconnectReason
@@ -81,9 +87,9 @@ type news struct {
 	connections  []signaling.PeerConnection // all there are, in a peer-to-peer room
 }
 
-func newRoom(srv *Server, o RoomOptions, adHoc bool) *room {
+func newRoom(srv *Server, o RoomOptions, adHoc bool, number uint64) *room {
 	r := &room{
-		actor: newActor(), srv: srv, sid: sid.New(sid.Room), name: o.Name, adHoc: adHoc, opts: o, created: time.Now(),
+		actor: newActor(), srv: srv, number: number, sid: sid.New(sid.Room), name: o.Name, adHoc: adHoc, opts: o, created: time.Now(),
 		reserved: map[*peer]string{}, rules: o.Recording, recording: signaling.Recording{Revision: 1},
 	}
 	if o.Type == PeerToPeer {
@@ -164,8 +170,11 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 			})
 		}
 		delete(r.reserved, p)
+		now := time.Now()
+		r.joined++
 		m := &member{
 			peer: p, sid: p.sid, identity: p.identity, revision: 1,
+			number: r.joined, joined: now, updated: now,
 			state: signaling.StateConnected, curious: p.has(speakerChannel) || p.allotment.profile != nil,
 		}
 		r.members = append(r.members, m)
@@ -223,7 +232,7 @@ func (r *room) setState(p *peer, state signaling.ParticipantState) {
 
 func (r *room) change(p *peer, state signaling.ParticipantState) {
 	if m := r.member(p); m != nil && m.state != state {
-		m.state = state
+		m.state, m.updated = state, time.Now()
 		m.revision++
 		r.tell(m)
 		r.watch(m)
@@ -258,6 +267,7 @@ func (r *room) remove(p *peer, reason signaling.DisconnectReason) {
 	}
 	m := r.members[i]
 	r.members = slices.Delete(r.members, i, i+1)
+	r.departed(m)
 	m.state, m.reason = signaling.StateDisconnected, reason
 	m.revision++
 	r.tell(m)
@@ -366,6 +376,7 @@ func (r *room) complete() {
 	r.post(func() {
 		for _, m := range r.members {
 			m.forget()
+			r.departed(m)
 			p := m.peer
 			p.post(func() {
 				p.finish(signaling.NewError(signaling.CodeRoomCompleted), signaling.DisconnectCompleted, 0)

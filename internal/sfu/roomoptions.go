@@ -63,6 +63,7 @@ func (o *RoomOptions) setDefaults(c *Config) {
 // RoomStatus is a room as it is known from outside.
 type RoomStatus struct {
 	SID              string
+	Number           uint64      // grows with each room that is made
 	Options          RoomOptions // with the defaults filled in
 	Created, Updated time.Time
 	Ended            time.Time // zero: in progress
@@ -113,7 +114,7 @@ func (s *Server) Room(nameOrSID string) (RoomStatus, bool) {
 	ended, known := s.ended[nameOrSID]
 	s.mu.Unlock()
 	if r == nil {
-		return ended, known
+		return ended.status, known
 	}
 	var info RoomStatus
 	if !r.do(func() { info = r.info() }) {
@@ -165,6 +166,9 @@ func (s *Server) SetSubscribed(nameOrSID, participant, trackSID string, wanted b
 	if err != nil {
 		return "", err
 	}
+	if r.mesh != nil {
+		return "", signaling.NewError(signaling.CodeSubscriptionNotSupported)
+	}
 	var p *peer
 	var published bool
 	if !r.do(func() {
@@ -197,7 +201,7 @@ func (p *peer) setSubscribed(trackSID string, wanted bool) {
 		return r == rule || r.Track != "" && sid.Valid(r.Track, sid.Track) && !p.roster.has(r.Track)
 	})
 	rule.Exclude = !wanted
-	p.rules = append(p.rules, rule)
+	p.rules, p.rulesUpdated = append(p.rules, rule), time.Now()
 	p.reconcile()
 }
 
@@ -216,13 +220,13 @@ func (s *Server) inProgress(nameOrSID string) (*room, error) {
 
 // remember keeps what is known of a completed room. It is called with the lock
 // held.
-func (s *Server) remember(info RoomStatus) {
+func (s *Server) remember(room endedRoom) {
 	if len(s.order) == endedRooms {
 		delete(s.ended, s.order[0])
 		s.order = slices.Delete(s.order, 0, 1)
 	}
-	s.ended[info.SID] = info
-	s.order = append(s.order, info.SID)
+	s.ended[room.status.SID] = room
+	s.order = append(s.order, room.status.SID)
 }
 
 // indicateRecording tells everybody when recording begins or ends. It runs in
@@ -256,7 +260,7 @@ func (p *peer) hearRecording(rec signaling.Recording) {
 // info is what is known of the room from outside. It is called in the room's
 // turn, or after it or before it has begun.
 func (r *room) info() RoomStatus {
-	info := RoomStatus{SID: r.sid, Options: r.opts, Created: r.created, Updated: r.updated, Ended: r.ended}
+	info := RoomStatus{SID: r.sid, Number: r.number, Options: r.opts, Created: r.created, Updated: r.updated, Ended: r.ended}
 	info.Options.Name, info.Options.Recording = r.name, r.rules
 	return info
 }

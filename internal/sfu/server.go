@@ -131,8 +131,9 @@ type Server struct {
 	mu       sync.Mutex
 	rooms    map[string]*room // by name and by SID
 	count    int
-	ended    map[string]RoomStatus // the last that were completed, by SID
-	order    []string              // of their completion
+	made     uint64               // rooms, so far
+	ended    map[string]endedRoom // the last that were completed, by SID
+	order    []string             // of their completion
 	sessions map[string]*peer
 	closing  bool
 	retry    time.Duration
@@ -147,7 +148,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, verifier: verifier, pages: http.NewServeMux(),
-		rooms: map[string]*room{}, ended: map[string]RoomStatus{}, sessions: map[string]*peer{},
+		rooms: map[string]*room{}, ended: map[string]endedRoom{}, sessions: map[string]*peer{},
 	}
 	s.gate, s.policy = newGate(&s.cfg.Limits), s.addressPolicy()
 	if err := s.listenMedia(); err != nil {
@@ -269,7 +270,8 @@ func (s *Server) addRoom(o RoomOptions, adHoc bool) (*room, *signaling.Error) {
 		return nil, signaling.Errorf(signaling.CodeRoomCreateFailed, "there are too many rooms")
 	}
 	o.setDefaults(&s.cfg)
-	r := newRoom(s, o, adHoc)
+	s.made++
+	r := newRoom(s, o, adHoc, s.made)
 	s.rooms[r.sid], s.rooms[r.name] = r, r
 	s.count++
 	s.wg.Go(r.run)
@@ -283,7 +285,7 @@ func (s *Server) forgetRoom(r *room) {
 		delete(s.rooms, r.sid)
 		delete(s.rooms, r.name)
 		s.count--
-		s.remember(r.info())
+		s.remember(endedRoom{r.info(), r.past})
 	}
 }
 

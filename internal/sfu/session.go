@@ -112,7 +112,7 @@ func (s *Server) join(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signalin
 	}
 	p.slotMode = j.Slots && !s.cfg.ServerOffers && p.room.mesh == nil
 	p.sid, p.session = sid.New(sid.Participant), newSession()
-	p.rules, p.rulesRevision = j.Subscribe.Rules, j.Subscribe.Revision
+	p.rules, p.rulesRevision, p.rulesUpdated = j.Subscribe.Rules, j.Subscribe.Revision, time.Now()
 	p.localRevision = -1
 	p.extended = j.ChannelMessages
 	if p.room.mesh == nil {

@@ -15,7 +15,6 @@ package accesstoken
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -65,7 +64,7 @@ func NewKey() Key {
 	return Key{
 		AccountSID: sid.New(sid.Account),
 		SID:        sid.New(sid.Key),
-		Secret:     Secret(base64.RawURLEncoding.EncodeToString(b[:])),
+		Secret:     Secret(hex.EncodeToString(b[:])),
 	}
 }
 
