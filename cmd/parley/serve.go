@@ -55,7 +55,7 @@ func newServe() *cobra.Command {
 		Short: "Run the reference server",
 		Long: "Runs the reference server until it gets SIGTERM or Ctrl-C; then it tells its clients to come back later.\n" +
 			"Signaling is at /signaling, the API for rooms at /v1/Rooms, health at /healthz, figures for Prometheus at\n" +
-			"/metrics.\n" +
+			"/metrics; what browser clients tell of their calls (option wsServerInsights) goes to /v1/VideoEvents.\n" +
 			"Each setting can also be an environment variable (--api-key is PARLEY_API_KEY) or a line of the\n" +
 			"YAML file (api_key: …). A flag wins over the environment, and that over the file.\n" +
 			"Without keys it makes development keys and prints them.",

@@ -38,7 +38,7 @@ var Bans = []Ban{
 // Homes says which packages alone may import a module: each dependency has its
 // place. "C" is cgo.
 var Homes = map[string][]string{
-	"github.com/gorilla/websocket":   {"signaling/rsp"},
+	"github.com/gorilla/websocket":   {"signaling/rsp", "internal/sfu/insights"},
 	"github.com/golang-jwt/jwt":      {"signaling/accesstoken"},
 	"github.com/prometheus":          {"internal/sfu"},
 	"github.com/pion/turn":           {"internal/sfu"},

@@ -18,6 +18,7 @@ type metrics struct {
 	refusals *prometheus.CounterVec
 	dropped  prometheus.Counter
 	made     prometheus.Counter
+	insights prometheus.Counter
 	server   *Server
 
 	mu   sync.Mutex
@@ -69,7 +70,10 @@ func newMetrics(s *Server) *metrics {
 	m.made = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "parley_peer_connections_total", Help: "Peer connections made; none for peer-to-peer rooms.",
 	})
-	m.registry.MustRegister(m.joins, m.refusals, m.dropped, m.made, gauges{m})
+	m.insights = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "parley_insights_events_total", Help: "Events that npm clients told of on their side channel.",
+	})
+	m.registry.MustRegister(m.joins, m.refusals, m.dropped, m.made, m.insights, gauges{m})
 	return m
 }
 

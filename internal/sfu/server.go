@@ -112,21 +112,22 @@ func (c *Config) setDefaults() {
 // participant, each socket and each section that a participant publishes;
 // Close waits for all of them.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	verifier *accesstoken.Verifier
-	api      *rtc.API
-	muxes    []ice.UDPMux // ours to close
-	media    []MediaAddress
-	relay    func(identity string) []signaling.ICEServer // see OfferRelay
-	metrics  *metrics
-	gate     *gate
-	policy   admission.AddressPolicy
-	pages    *http.ServeMux
-	ctx      context.Context //nolint:containedctx // ends with the server; its sockets' goroutines read with it
-	cancel   context.CancelFunc
-	wg       sync.WaitGroup
-	faults   faults
+	cfg          Config
+	log          *slog.Logger
+	verifier     *accesstoken.Verifier
+	api          *rtc.API
+	muxes        []ice.UDPMux // ours to close
+	media        []MediaAddress
+	relay        func(identity string) []signaling.ICEServer // see OfferRelay
+	metrics      *metrics
+	gate         *gate
+	insightsGate *gate
+	policy       admission.AddressPolicy
+	pages        *http.ServeMux
+	ctx          context.Context //nolint:containedctx // ends with the server; its sockets' goroutines read with it
+	cancel       context.CancelFunc
+	wg           sync.WaitGroup
+	faults       faults
 
 	mu       sync.Mutex
 	rooms    map[string]*room // by name and by SID
@@ -150,13 +151,14 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, verifier: verifier, pages: http.NewServeMux(),
 		rooms: map[string]*room{}, ended: map[string]endedRoom{}, sessions: map[string]*peer{},
 	}
-	s.gate, s.policy = newGate(&s.cfg.Limits), s.addressPolicy()
+	s.gate, s.insightsGate, s.policy = newGate(&s.cfg.Limits), newGate(&s.cfg.Limits), s.addressPolicy()
 	if err := s.listenMedia(); err != nil {
 		return nil, fmt.Errorf("sfu: %w", err)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
 	s.pages.HandleFunc("GET /signaling", s.serveSignaling)
+	s.pages.HandleFunc("GET /v1/VideoEvents", s.serveInsights)
 	s.pages.HandleFunc("GET /healthz", s.serveHealth)
 	s.pages.Handle("GET /metrics", s.metrics.handler())
 	return s, nil
