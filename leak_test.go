@@ -40,7 +40,12 @@ var bubbleOf = regexp.MustCompile(`^goroutine \d+ .*, (synctest bubble \d+)`)
 
 func inBubble() []string {
 	stacks := make([]byte, 1<<20)
-	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
+	n := runtime.Stack(stacks, true)
+	for n == len(stacks) { // there is more
+		stacks = make([]byte, 2*len(stacks))
+		n = runtime.Stack(stacks, true)
+	}
+	all := strings.Split(string(stacks[:n]), "\n\n")
 	own := bubbleOf.FindStringSubmatch(all[0])[1] // the caller comes first
 	var found []string
 	for _, g := range all {

@@ -229,7 +229,7 @@ func TestPublishRefusals(t *testing.T) {
 	require.Equal(t, "third", tracks[1].Name)
 }
 
-func TestRolesAreEnforced(t *testing.T) {
+func TestT29RolesAreEnforced(t *testing.T) {
 	w := newWorld(t)
 	as := func(c *client, role accesstoken.Role) {
 		token, err := accesstoken.Token{Identity: string(role), Role: role}.Sign(w.key)
@@ -259,5 +259,5 @@ func TestRolesAreEnforced(t *testing.T) {
 	source.until("unpublished", func() bool {
 		return len(source.participants) > 0 && len(source.participants[len(source.participants)-1].Tracks) == 0
 	})
-	require.Empty(t, source.subscribed, "T29: a publisher only does not receive")
+	require.Empty(t, source.subscribed, "a publisher only does not receive")
 }

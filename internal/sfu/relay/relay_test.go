@@ -117,9 +117,9 @@ func TestR30ForbiddenPeers(t *testing.T) {
 	}
 }
 
-// TestDenyBeatsAllow proves the order of the rules: what is denied is denied,
+// TestT25DenyBeatsAllow proves the order of the rules: what is denied is denied,
 // and what is private is not opened by a range that holds it.
-func TestDenyBeatsAllow(t *testing.T) {
+func TestT25DenyBeatsAllow(t *testing.T) {
 	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
 	inWorld(t, func(w *world) {
 		c := w.client("alice", "udp")
@@ -175,9 +175,9 @@ func TestBoundOfAllAllocations(t *testing.T) {
 	}, func(c *relay.Config) { c.MaxAllocations = 2 })
 }
 
-// TestRelaysToMediaOnly sends packets: the address of a peer alone is not
+// TestT25RelaysToMediaOnly sends packets: the address of a peer alone is not
 // enough, since other programs listen there.
-func TestRelaysToMediaOnly(t *testing.T) {
+func TestT25RelaysToMediaOnly(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			inWorld(t, func(w *world) {
@@ -242,7 +242,7 @@ func TestBehindNAT(t *testing.T) {
 	}, func(c *relay.Config) { c.PublicIP = public })
 }
 
-func TestCredentials(t *testing.T) {
+func TestT25Credentials(t *testing.T) {
 	inWorld(t, func(w *world) {
 		now := time.Now()
 		good, password := relay.Credential(w.secret, "alice", now.Add(time.Minute))
@@ -267,9 +267,9 @@ func TestCredentials(t *testing.T) {
 	})
 }
 
-// TestCredentialsEndButAllocationsStay keeps an allocation with the credential
+// TestT25CredentialsEndButAllocationsStay keeps an allocation with the credential
 // that it was made with, which is of no other use after 300 s.
-func TestCredentialsEndButAllocationsStay(t *testing.T) {
+func TestT25CredentialsEndButAllocationsStay(t *testing.T) {
 	inWorld(t, func(w *world) {
 		began, c := time.Now(), w.client("alice", "tcp")
 		c.allocate()
