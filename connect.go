@@ -114,6 +114,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 		opts: *opts, token: token, log: opts.Logger,
 		poke: make(chan struct{}, 1), done: make(chan struct{}),
 		memos: map[any]any{}, messages: &messageHub{},
+		capabilities: Capabilities{Publish: true, PublishData: true, Subscribe: true},
 	}
 	r.opts.Tracks = slices.Clone(opts.Tracks)
 	r.opts.ICEServers = slices.Clone(opts.ICEServers)

@@ -104,6 +104,9 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 		r.sid, r.name = state.Room.SID, state.Room.Name
 		r.mediaRegion, r.local.region = state.Room.MediaRegion, state.Room.SignalingRegion
 	}
+	if p := state.Permissions; p != nil {
+		r.capabilities = Capabilities(*p)
+	}
 	if state.Participant.SID != "" {
 		r.local.sid, r.local.identity = state.Participant.SID, state.Participant.Identity
 	}

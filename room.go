@@ -68,6 +68,7 @@ type Room struct {
 	reconnecting error // why, in StateReconnecting
 	recording    bool
 	speaker      *RemoteParticipant
+	capabilities Capabilities
 	local        *LocalParticipant
 	remotes      []*RemoteParticipant // in order of arrival; left ones are gone
 	err          error
@@ -127,6 +128,29 @@ func (r *Room) DominantSpeaker() *RemoteParticipant {
 
 // LocalParticipant returns the program's own participant.
 func (r *Room) LocalParticipant() *LocalParticipant { return r.local }
+
+// Capabilities returns what the access token lets the program do. They change
+// when the room is joined anew with a token of another role, which can only be
+// after an outage: compare them at [Reconnected]. Servers that say nothing of
+// it are taken to allow everything but moderating.
+func (r *Room) Capabilities() Capabilities {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.capabilities
+}
+
+// Capabilities is what a program may do in a room, by the role in its access
+// token. The server enforces it: publishing without the right fails with
+// [ErrTokenGrants], 20106, and nobody hears of the track.
+type Capabilities struct {
+	Publish     bool // audio and video tracks
+	PublishData bool // data tracks
+	Subscribe   bool // to the tracks of others; without it none is ever subscribed
+	// Moderate says that the role is a moderator's. There are no calls for
+	// moderators here so far: a program removes participants through the
+	// server's HTTP API, with an API key.
+	Moderate bool
+}
 
 // Participants returns the others in the room, in the order in which they came.
 // It still answers after the end, with those who were there.

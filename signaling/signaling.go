@@ -104,7 +104,9 @@ type State struct {
 	// Participant is the client itself.
 	Participant  Identity
 	Capabilities Capabilities
-	ICEServers   []ICEServer
+	// Permissions is what the client may do; nil: the server did not say.
+	Permissions *Permissions
+	ICEServers  []ICEServer
 	// Update holds the sections; Update.Full is true.
 	Update Update
 }
@@ -139,6 +141,15 @@ type Capabilities struct {
 	PeerToPeer bool
 	// Channels lists the media-signaling channels that are served.
 	Channels []string
+}
+
+// Permissions say what a client may do in the room. The server refuses the
+// rest, whatever the client believes.
+type Permissions struct {
+	Publish     bool // audio and video
+	PublishData bool // data tracks
+	Subscribe   bool // receive the tracks of others
+	Moderate    bool // the role is a moderator's; no message is only for them so far
 }
 
 // Update is a set of sections; a nil section is not part of the update.

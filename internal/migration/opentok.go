@@ -126,7 +126,7 @@ var openTokCalls = Section{
 		{Name: "subscriber.setPreferredResolution, setPreferredFrameRate", Status: Later},
 		{Name: "session.signal", Go: []string{"LocalDataTrack.Send", "LocalDataTrack.SendText"}, Status: Later, Note: "see the event"},
 		{Name: "session.forceDisconnect, forceUnpublish, forceMuteStream, forceMuteAll", Status: Later},
-		{Name: "session.capabilities", Status: Later},
+		{Name: "session.capabilities", Go: []string{"Room.Capabilities()"}, Note: "from the role in the token, which the server enforces"},
 		{Name: "connection.connectionId", Go: []string{"RemoteParticipant.SID()"}},
 		{Name: "connection.data", Status: Later, Note: "tokens carry metadata already; `Identity` is what others see of it today"},
 	},

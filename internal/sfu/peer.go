@@ -243,6 +243,10 @@ func (p *peer) state(others []signaling.RemoteParticipant) signaling.State {
 		Capabilities: signaling.Capabilities{
 			Resume: true, Slots: p.slotMode, Subscribe: !mesh, PeerToPeer: mesh, Channels: p.channelNames(),
 		},
+		Permissions: &signaling.Permissions{
+			Publish: p.role.CanPublish(), PublishData: p.role.CanSendData(),
+			Subscribe: p.role.CanSubscribe(), Moderate: p.role.CanModerate(),
+		},
 		ICEServers: p.srv.iceServers(p.identity, &p.room.opts),
 		Update: signaling.Update{
 			Full: true, Participants: others, Published: p.published(), Subscribed: p.subscribed(),

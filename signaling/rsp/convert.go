@@ -343,6 +343,7 @@ func (m *serverMessage) state() signaling.State {
 		s.Capabilities.Slots, s.Capabilities.Subscribe, s.Capabilities.PeerToPeer = p.Slots, p.Subscribe, p.PeerToPeer
 		s.ICEServers = serversFromWire(p.ICEServers)
 		s.Room.MaxParticipants = p.MaxParticipants
+		s.Permissions = (*signaling.Permissions)(p.Permissions)
 		for _, n := range p.Channels {
 			channels = append(channels, string(n))
 		}

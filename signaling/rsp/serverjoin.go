@@ -155,6 +155,7 @@ func stateMessage(s *signaling.State, resume, parley bool) *serverMessage {
 			PeerToPeer:      s.Capabilities.PeerToPeer,
 			ICEServers:      serversToWire(s.ICEServers),
 			MaxParticipants: s.Room.MaxParticipants,
+			Permissions:     (*permissions)(s.Permissions),
 		}
 		for _, n := range s.Capabilities.Channels {
 			m.Parley.Channels = append(m.Parley.Channels, name(n))

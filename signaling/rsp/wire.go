@@ -140,6 +140,15 @@ type serverExtension struct {
 	PeerToPeer      bool            `json:"peer_to_peer,omitempty"`
 	MaxParticipants int             `json:"max_participants,omitempty"`
 	Channels        list[name]      `json:"channels,omitzero"`
+	Permissions     *permissions    `json:"permissions,omitempty"`
+}
+
+// permissions has the fields of signaling.Permissions.
+type permissions struct {
+	Publish     bool `json:"publish"`
+	PublishData bool `json:"publish_data"`
+	Subscribe   bool `json:"subscribe"`
+	Moderate    bool `json:"moderate"`
 }
 
 type extensionChannel struct {

@@ -340,7 +340,8 @@ func TestExtensions(t *testing.T) {
 			Capabilities: signaling.Capabilities{
 				Resume: true, Slots: true, Subscribe: true, Channels: []string{"active_speaker", "render_hints"},
 			},
-			ICEServers: []signaling.ICEServer{{URLs: []string{"turn:x"}, Username: "u", Credential: "c"}},
+			Permissions: &signaling.Permissions{Publish: true, Moderate: true},
+			ICEServers:  []signaling.ICEServer{{URLs: []string{"turn:x"}, Username: "u", Credential: "c"}},
 			Update: signaling.Update{
 				Full: true,
 				Participants: []signaling.RemoteParticipant{
