@@ -29,10 +29,11 @@ func (p *Peer) resting(offer string) string {
 	rest := map[string]bool{}
 	for _, t := range p.pc.GetTransceivers() {
 		mid, s, r := t.Mid(), t.Sender(), t.Receiver()
-		if t.Direction() == webrtc.RTPTransceiverDirectionInactive {
+		switch t.Direction() {
+		case webrtc.RTPTransceiverDirectionInactive, webrtc.RTPTransceiverDirectionRecvonly:
 			rest[mid] = (s == nil || s.Track() == nil) && r != nil && len(r.Tracks()) == 0
-		} else if p.unheard(t) {
-			rest[mid] = true
+		default:
+			rest[mid] = p.unheard(t)
 		}
 	}
 	return eachSection(offer, func(mid, section string) string {

@@ -55,3 +55,23 @@ func TestOfferThatComesFirstKeepsANewSender(t *testing.T) {
 		}
 	}
 }
+
+// A section is used again that an answer has ended, and then an offer once more.
+func TestSectionsEndInAnswersToo(t *testing.T) {
+	api := loopback(t)
+	client, server := newSide(t, api, "c"), newSide(t, api, "s")
+	out, err := client.AddOutlet(media.Video, OutletConfig{Codec: media.VP8, ID: "first"})
+	require.NoError(t, err)
+	for i := range 3 {
+		join(t, client, server)
+		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
+		require.True(t, ok)
+		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		require.NoError(t, client.FreeOutlet(out))
+		join(t, server, client)
+		join(t, client, server)
+		join(t, client, server)
+		out, err = client.ReuseOutlet(out, OutletConfig{ID: fmt.Sprint(i)})
+		require.NoError(t, err)
+	}
+}
