@@ -61,6 +61,7 @@ func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 		err = p.takeServers()
 	}
 	if err == nil {
+		p.readNumbers(sdp) // what an answer opens sends at once
 		err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: shown})
 	}
 	if err != nil {
@@ -68,7 +69,6 @@ func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	}
 	list := Sections(sdp)
 	p.remoteSections.Store(&list)
-	p.readNumbers(sdp)
 	if t == webrtc.SDPTypeAnswer && strings.Contains(sdp, setupActive) {
 		p.passive = true
 	}
