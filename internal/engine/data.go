@@ -235,13 +235,19 @@ type DataReceiver struct {
 func newDataReceiver(dc *webrtc.DataChannel) *DataReceiver {
 	r := &DataReceiver{dc: dc}
 	dc.OnMessage(func(m webrtc.DataChannelMessage) { r.push(Message{Data: m.Data, Text: m.IsString}) })
-	dc.OnClose(func() {
+	return r
+}
+
+// onClose calls closed, on any goroutine, after the channel has closed. Pion has
+// one handler of that, so it is called once, where the channel comes.
+func (r *DataReceiver) onClose(closed func()) {
+	r.dc.OnClose(func() {
 		r.mu.Lock()
 		r.over = true
 		r.mu.Unlock()
 		r.finished()
+		closed()
 	})
-	return r
 }
 
 // finishTime is how long the last messages of a channel may take.

@@ -128,7 +128,7 @@ func (e *Engine) open(id, midPrefix string) (*link, error) {
 			Channel: func(dc *webrtc.DataChannel) {
 				r := newDataReceiver(dc)
 				post(func() { e.channelOpened(l, r) })
-				dc.OnClose(func() { post(func() { e.channelClosed(r) }) })
+				r.onClose(func() { post(func() { e.channelClosed(r) }) })
 			},
 		},
 	})
