@@ -2,7 +2,10 @@ package parley
 
 import (
 	"context"
+	"iter"
 	"time"
+
+	"github.com/parley-rtc/parley/media"
 )
 
 // Stats says how a room's media connection does.
@@ -21,6 +24,8 @@ type Stats struct {
 // SentStats counts what was sent for a publication. The figures about losses
 // are those of the server's last report.
 type SentStats struct {
+	Codec          media.Codec
+	SSRC           uint32 // of the first layer; zero in peer-to-peer rooms, where each connection has its own
 	Samples        int64
 	Packets, Bytes int64
 	Resent         int64 // packets sent again on request
@@ -31,6 +36,10 @@ type SentStats struct {
 	RoundTrip      time.Duration
 	Jitter         time.Duration
 	Unsent         int64 // samples that could not be sent
+
+	Width, Height int     // of video, in pixels, zero until known
+	FrameRate     float64 // of video: pictures in the last second or so, of the layer that has most
+	AudioLevel    int     // of the last sample: see media.Sample
 }
 
 // Stats returns the counters of the connection and its audio and video tracks.
@@ -59,17 +68,49 @@ func (r *Room) Stats(ctx context.Context) (*Stats, error) {
 	return s, nil
 }
 
+// StatsEvery yields the statistics again and again, first after the interval,
+// until ctx or the room ends.
+func (r *Room) StatsEvery(ctx context.Context, interval time.Duration) iter.Seq[*Stats] {
+	return func(yield func(*Stats) bool) {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-r.Done():
+				return
+			case <-ctx.Done():
+				return
+			}
+			s, err := r.Stats(ctx)
+			if err != nil || !yield(s) {
+				return
+			}
+		}
+	}
+}
+
 // Stats returns what was sent for an audio or video track, since the last full
 // reconnect: the sum of its layers, and the worst of what cannot be summed.
 func (p *LocalTrackPublication) Stats() SentStats {
 	var s SentStats
+	if m := p.track.local(); m != nil {
+		s.Codec = m.codec
+	}
+	if video, ok := p.track.(*LocalVideoTrack); ok {
+		s.Width, s.Height = video.Dimensions()
+	}
 	for i := range p.sender.layers {
 		w := p.sender.layers[i].media.Load()
 		if w == nil {
 			break
 		}
-		o, samples := w.Stats()
-		s.Samples += samples
+		o := w.Stats()
+		if i == 0 {
+			s.SSRC = o.SSRC
+		}
+		s.FrameRate, s.AudioLevel = max(s.FrameRate, o.FrameRate), o.Level
+		s.Samples += o.Samples
 		s.Packets += o.Packets
 		s.Bytes += o.Bytes
 		s.Resent += o.Resent

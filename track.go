@@ -164,17 +164,28 @@ func (t *remoteMedia) Codec() media.Codec { return t.recv.Codec().Codec }
 
 // TrackStats counts what arrived for a remote track.
 type TrackStats struct {
+	Codec          media.Codec // "" until the first packet
+	SSRC           uint32      // of the connection's stream, zero until there is one
 	Packets, Bytes int64
 	Lost           int64 // packets that never arrived
 	Repaired       int64 // packets that arrived on request
 	Unread         int64 // packets dropped because ReadRTP, or the first sink, was late
 	Jitter         time.Duration
+
+	Width, Height int     // of video, in pixels, zero until known
+	FrameRate     float64 // of video: pictures in the last second or so
+	// AudioLevel is how loud the sound that came last is by its sender's word:
+	// -127 dB, which is silence, to -1 dB of the loudest; zero where it says
+	// nothing (RFC 6464).
+	AudioLevel int
 }
 
 // Stats returns the counters.
 func (t *remoteMedia) Stats() TrackStats {
 	s := t.recv.Stats()
+	width, height := t.recv.Dimensions()
 	return TrackStats{
+		Codec: t.Codec(), SSRC: s.SSRC, Width: width, Height: height, FrameRate: s.FrameRate, AudioLevel: s.Level,
 		Packets: s.Packets, Bytes: s.Bytes, Lost: s.Lost, Repaired: s.Repaired, Unread: s.Dropped, Jitter: s.Jitter,
 	}
 }

@@ -129,31 +129,31 @@ func eachPart(parts []part, f func(*Publication) error) error {
 
 func (p *Publication) writeSampleMesh(parts []part, s media.Sample) error {
 	err := eachPart(parts, func(part *Publication) error { return part.WriteSample(s) })
-	p.count(err)
+	p.count(err, s.Level)
 	return err
 }
 
 func (p *Publication) writeRTPMesh(parts []part, pkt *rtp.Packet) error {
 	err := eachPart(parts, func(part *Publication) error { return part.WriteRTP(pkt) })
 	if pkt.Marker {
-		p.count(err)
+		p.count(err, 0)
 	}
 	return err
 }
 
-func (p *Publication) count(err error) {
+func (p *Publication) count(err error, level int) {
 	if err != nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent++
+	p.note(level)
 }
 
 // statsMesh sums the parts up; of what is no count the worst tells.
-func (p *Publication) statsMesh(parts []part) (sum rtc.OutletStats, samples int64) {
+func statsMesh(parts []part) (sum rtc.OutletStats) {
 	for _, part := range parts {
-		s, _ := part.pub.Stats()
+		s := part.pub.Stats()
 		sum.Packets += s.Packets
 		sum.Bytes += s.Bytes
 		sum.Resent += s.Resent
@@ -164,7 +164,5 @@ func (p *Publication) statsMesh(parts []part) (sum rtc.OutletStats, samples int6
 		sum.Jitter = max(sum.Jitter, s.Jitter)
 		sum.RTT = max(sum.RTT, s.RTT)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return sum, p.sent
+	return sum
 }

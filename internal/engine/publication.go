@@ -49,6 +49,8 @@ type Publication struct {
 	header  rtp.Header // of the last packet; one of its own would be garbage
 	level   rtc.Level
 	sent    int64 // samples
+	frames  pace
+	loud    int // of the last sample, as in media.Sample
 }
 
 // Publish takes a send section for the track: a free one of its codec, or a new
@@ -202,8 +204,17 @@ func (p *Publication) WriteSample(s media.Sample) error {
 			return err
 		}
 	}
-	p.sent++
+	p.note(s.Level)
 	return nil
+}
+
+// note counts a sample that was sent. The lock is held.
+func (p *Publication) note(level int) {
+	p.sent++
+	p.frames.count(time.Now())
+	if level != 0 {
+		p.loud = level
+	}
 }
 
 // WriteRTP sends one packet that was made elsewhere. Sequence numbers follow
@@ -223,7 +234,7 @@ func (p *Publication) WriteRTP(pkt *rtp.Packet) error {
 	}
 	p.header = rtp.Header{Version: 2, PayloadType: pt, Timestamp: pkt.Timestamp, Marker: pkt.Marker}
 	if pkt.Marker {
-		p.sent++
+		p.note(0)
 	}
 	return p.link.write(&p.header, pkt.Payload, time.Time{})
 }
@@ -237,13 +248,28 @@ func (u *uplink) write(h *rtp.Header, payload []byte, captured time.Time) error 
 	return u.outlet.Write(h, payload, captured)
 }
 
-// Stats returns the section's counters, and how many samples were sent.
-func (p *Publication) Stats() (rtc.OutletStats, int64) {
+// PublicationStats counts what was sent.
+type PublicationStats struct {
+	rtc.OutletStats
+	Samples   int64
+	SSRC      uint32  // zero in peer-to-peer rooms, where each connection has its own
+	FrameRate float64 // of video
+	Level     int     // of audio, as in media.Sample
+}
+
+// Stats returns the counters.
+func (p *Publication) Stats() PublicationStats {
+	var s PublicationStats
 	if parts := p.parts.Load(); parts != nil {
-		return p.statsMesh(*parts)
+		s.OutletStats = statsMesh(*parts)
+	} else {
+		s.OutletStats, s.SSRC = p.link.outlet.Stats(), p.link.outlet.SSRC()
 	}
 	p.mu.Lock()
-	sent := p.sent
-	p.mu.Unlock()
-	return p.link.outlet.Stats(), sent
+	defer p.mu.Unlock()
+	s.Samples, s.Level = p.sent, p.loud
+	if p.codec.Kind() == media.Video {
+		s.FrameRate = p.frames.rate(time.Now())
+	}
+	return s
 }

@@ -44,6 +44,8 @@ type Receiver struct {
 	taps       []*Tap
 	packets    int64
 	bytes      int64
+	frames     pace
+	level      int
 	base       rtc.InletStats
 	bound      time.Time // when it was bound to inlet
 	lastPacket time.Time
@@ -108,8 +110,8 @@ func (r *Receiver) Close() {
 	}
 }
 
-func (r *Receiver) push(pkt *rtp.Packet, codec rtc.Codec) {
-	tell := false
+func (r *Receiver) push(a arrival) {
+	pkt, codec, tell := a.pkt, a.codec, false
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -119,6 +121,12 @@ func (r *Receiver) push(pkt *rtp.Packet, codec rtc.Codec) {
 	r.packets++
 	r.bytes += int64(len(pkt.Payload))
 	r.lastPacket = time.Now()
+	if a.level != 0 {
+		r.level = a.level
+	}
+	if pkt.Marker {
+		r.frames.count(r.lastPacket)
+	}
 	if r.kind == media.Audio {
 		tell, r.started = !r.started, true
 	} else if packet.Keyframe(codec.Codec, pkt.Payload) {
@@ -141,7 +149,7 @@ func (r *Receiver) push(pkt *rtp.Packet, codec rtc.Codec) {
 		r.RequestKeyframe()
 	}
 	for _, t := range taps {
-		t.push(pkt, codec)
+		t.push(a)
 	}
 }
 
@@ -172,6 +180,9 @@ type ReceiverStats struct {
 	Lost, Repaired int64
 	Dropped        int64 // packets that no reader took in time, in the first queue
 	Jitter         time.Duration
+	SSRC           uint32
+	FrameRate      float64 // of video
+	Level          int     // of audio, as in media.Sample
 }
 
 // announceDelay is how long the announcement of who uses a section may come
@@ -194,11 +205,15 @@ func (r *Receiver) Captured(rtpTime uint32) time.Time {
 func (r *Receiver) Stats() ReceiverStats {
 	r.mu.Lock()
 	in, base := r.inlet, r.base
-	s := ReceiverStats{Packets: r.packets, Bytes: r.bytes}
+	s := ReceiverStats{Packets: r.packets, Bytes: r.bytes, Level: r.level}
+	if r.kind == media.Video {
+		s.FrameRate = r.frames.rate(time.Now())
+	}
 	first := r.first
 	r.mu.Unlock()
 	if in != nil {
 		now := in.Stats()
+		s.SSRC = in.SSRC()
 		s.Lost, s.Repaired, s.Jitter = now.Lost-base.Lost, now.Repaired-base.Repaired, now.Jitter
 	}
 	s.Dropped = first.Dropped()
@@ -268,7 +283,7 @@ func (t *Tap) poke() {
 	}
 }
 
-func (t *Tap) push(pkt *rtp.Packet, codec rtc.Codec) {
+func (t *Tap) push(a arrival) {
 	limit := queueVideo
 	if t.recv.kind == media.Audio {
 		limit = queueAudio
@@ -288,7 +303,7 @@ func (t *Tap) push(pkt *rtp.Packet, codec rtc.Codec) {
 		clear(t.queue[len(t.queue):cap(t.queue)])
 		t.head = 0
 	}
-	t.queue = append(t.queue, arrival{pkt: pkt, codec: codec})
+	t.queue = append(t.queue, a)
 	t.mu.Unlock()
 	t.poke()
 }

@@ -36,6 +36,7 @@ type arrival struct {
 	ext   int64
 	pkt   *rtp.Packet
 	codec rtc.Codec
+	level int // of the sound, as in media.Sample
 }
 
 func newSlot() *slot { return &slot{} }
@@ -69,9 +70,11 @@ func (s *slot) read(in *rtc.Inlet) {
 		if len(payload) == 0 {
 			continue
 		}
-		pkt.Header.Padding = false
+		level := in.Level(&pkt.Header)
+		// What the numbers of extensions mean is known to the connection alone.
+		pkt.Header.Padding, pkt.Header.Extension, pkt.Header.Extensions = false, false, nil
 		pkt.Payload = append([]byte(nil), payload...)
-		s.deliver(pkt, in.Codec())
+		s.deliver(arrival{pkt: pkt, codec: in.Codec(), level: level})
 	}
 }
 
@@ -79,26 +82,26 @@ func (s *slot) extend(seq uint16) int64 {
 	return s.highest + int64(int16(seq-uint16(s.highest)))
 }
 
-func (s *slot) deliver(pkt *rtp.Packet, codec rtc.Codec) {
+func (s *slot) deliver(a arrival) {
 	s.mu.Lock()
 	if !s.started {
 		s.started = true
 		if len(s.uses) == 0 {
-			s.highest = int64(pkt.SequenceNumber) + 1<<16
+			s.highest = int64(a.pkt.SequenceNumber) + 1<<16
 		}
 	}
-	ext := s.extend(pkt.SequenceNumber)
-	s.highest = max(s.highest, ext)
-	recv, held := s.owner(ext)
+	a.ext = s.extend(a.pkt.SequenceNumber)
+	s.highest = max(s.highest, a.ext)
+	recv, held := s.owner(a.ext)
 	if held {
 		if len(s.held) == heldPackets {
 			s.held = append(s.held[:0], s.held[1:]...)
 		}
-		s.held = append(s.held, arrival{ext, pkt, codec})
+		s.held = append(s.held, a)
 	}
 	s.mu.Unlock()
 	if recv != nil {
-		recv.push(pkt, codec)
+		recv.push(a)
 	}
 }
 
@@ -141,7 +144,7 @@ func (s *slot) assign(recv *Receiver, from uint16, numbered bool) {
 	s.mu.Unlock()
 	for _, a := range held {
 		if a.ext >= ext {
-			recv.push(a.pkt, a.codec)
+			recv.push(a)
 		}
 	}
 }

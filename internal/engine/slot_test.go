@@ -16,7 +16,7 @@ var opus = rtc.Codec{Codec: media.Opus}
 
 func packets(s *slot, seqs ...int) {
 	for _, seq := range seqs {
-		s.deliver(&rtp.Packet{Header: rtp.Header{SequenceNumber: uint16(seq)}, Payload: []byte{1}}, opus)
+		s.deliver(arrival{pkt: &rtp.Packet{Header: rtp.Header{SequenceNumber: uint16(seq)}, Payload: []byte{1}}, codec: opus})
 	}
 }
 
@@ -184,15 +184,15 @@ func TestVideoStartsWithAKeyFrame(t *testing.T) {
 	vp8 := rtc.Codec{Codec: media.VP8}
 	delta := []byte{0x10, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 	key := []byte{0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00}
-	r.push(&rtp.Packet{Payload: delta}, vp8)
+	r.push(arrival{pkt: &rtp.Packet{Payload: delta}, codec: vp8})
 	require.False(t, r.Started())
 	require.Zero(t, told)
-	r.push(&rtp.Packet{Payload: key}, vp8)
+	r.push(arrival{pkt: &rtp.Packet{Payload: key}, codec: vp8})
 	require.True(t, r.Started())
 	w, h := r.Dimensions()
 	require.Equal(t, [2]int{320, 240}, [2]int{w, h})
 	require.Equal(t, 1, told)
-	r.push(&rtp.Packet{Payload: key}, vp8)
+	r.push(arrival{pkt: &rtp.Packet{Payload: key}, codec: vp8})
 	require.Equal(t, 1, told, "nothing differs")
 }
 
@@ -204,7 +204,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		pkt.SequenceNumber++
-		s.deliver(pkt, opus)
+		s.deliver(arrival{pkt: pkt, codec: opus})
 		_, _, _ = tap.Read(context.Background())
 	}
 }

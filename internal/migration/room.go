@@ -104,7 +104,7 @@ var room = Section{
 		{Name: "isRecording", Go: []string{"Room.IsRecording()"}, Note: "as the server tells; the bundled one does not yet"},
 		{Name: "mediaRegion", Go: []string{"Room.MediaRegion()"}, Note: `"" instead of null`},
 		{Name: "disconnect", Go: []string{"Room.Disconnect()"}, Note: "returns within a second, may be called from anywhere and again"},
-		{Name: "getStats", Go: []string{"Room.Stats", "LocalTrackPublication.Stats()", "RemoteVideoTrack.Stats()", "RemoteAudioTrack.Stats()"}},
+		{Name: "getStats", Go: []string{"Room.Stats", "Room.StatsEvery", "LocalTrackPublication.Stats()", "RemoteVideoTrack.Stats()", "RemoteAudioTrack.Stats()"}},
 		{Name: "refreshInactiveMedia", Status: Not, Note: "it mends what browsers do to tracks in the background"},
 		{Name: "toJSON", Status: Not, Note: "read what you need"},
 		{Name: "on", Go: []string{"Room.Events()"}, Note: "and a channel for each kind, named like it"},

@@ -65,6 +65,9 @@ func (in *Inlet) Mid() string { return in.mid }
 // MediaKind returns audio or video.
 func (in *Inlet) MediaKind() media.Kind { return in.kind }
 
+// SSRC is the source of the stream.
+func (in *Inlet) SSRC() uint32 { return in.ssrc }
+
 // Codec returns the encoding of the packet that Read returned last.
 func (in *Inlet) Codec() Codec {
 	if c := in.codec.Load(); c != nil {

@@ -65,8 +65,11 @@ type Level struct {
 // the outlet will send next, if the other side wants to know. It allocates only
 // the first time. The header refers to l until it is written.
 func (l *Level) Put(h *rtp.Header, o *Outlet, level int) {
+	if o == nil || level == 0 {
+		return
+	}
 	b := o.bound.Load()
-	if b == nil || b.level == 0 || level == 0 {
+	if b == nil || b.level == 0 {
 		return
 	}
 	l.value[0] = byte(min(max(-level, 0), maxLevel))

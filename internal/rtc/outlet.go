@@ -149,6 +149,14 @@ func (o *Outlet) SetID(id, stream string) {
 // Negotiated reports whether packets can be written.
 func (o *Outlet) Negotiated() bool { return o.bound.Load() != nil }
 
+// SSRC is the source of the stream, zero before it is negotiated.
+func (o *Outlet) SSRC() uint32 {
+	if b := o.bound.Load(); b != nil {
+		return b.ssrc
+	}
+	return 0
+}
+
 // PayloadType returns the payload type for the codec on this connection.
 func (o *Outlet) PayloadType(c Codec) (uint8, bool) {
 	b := o.bound.Load()

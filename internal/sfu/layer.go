@@ -31,6 +31,7 @@ type layer struct {
 	key    atomic.Pointer[keyMark] // nil before the first key frame
 	latest atomic.Uint32           // sequence number of the newest packet
 	ssrc   uint32                  // its source; for the pump alone
+	level  atomic.Int32            // how loud the last packet is
 	size   atomic.Uint64           // width and height of the last key frame
 	heard  atomic.Int64            // when the last packet came, in nanoseconds
 	meter  meter

@@ -48,6 +48,7 @@ type slot struct {
 	stretch  [4]stretch // the newest first
 	types    [128]uint8 // outgoing payload type by incoming; 0xff: not known
 	header   rtp.Header
+	level    rtc.Level
 	scratch  []byte
 }
 

@@ -30,7 +30,9 @@ func (s *source) pump(in *rtc.Inlet) {
 			codec, pt = in.Codec(), int(h.PayloadType)
 		}
 		if l := s.to.Load(); l != nil {
-			l.up.loud.hear(in.Level(&h))
+			level := in.Level(&h)
+			l.up.loud.hear(level)
+			l.level.Store(int32(level))
 			l.forward(&h, payload, &codec, in.Captured(h.Timestamp, time.Time{}))
 		}
 	}

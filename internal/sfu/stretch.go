@@ -65,6 +65,9 @@ func (s *slot) write(l *layer, h *rtp.Header, payload []byte, codec *rtc.Codec, 
 		Version: 2, Marker: h.Marker, PayloadType: pt,
 		SequenceNumber: seq, Timestamp: h.Timestamp + t.timeOff,
 	}
+	if s.kind == media.Audio {
+		s.level.Put(&s.header, s.out, int(l.level.Load()))
+	}
 	if s.to.Write(&s.header, payload, captured) != nil {
 		return false
 	}
