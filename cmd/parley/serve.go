@@ -33,7 +33,7 @@ var serveSettings = append([]string{
 	"allow-private", "origin", "default-room-type", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
 	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
 	"turn-udp", "turn-tcp", "turn-tls", "turn-host", "turn-allow", "turn-deny",
-	"recorded-elsewhere", "max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
+	"recorded-elsewhere", "private-callbacks", "max-data-bytes-per-second", "max-data-messages-per-second", "log-level", "log-format",
 }, keySettings...)
 
 // serveFlags are the settings of the server.
@@ -99,6 +99,8 @@ func newServe() *cobra.Command {
 	f.BoolVar(&s.front.NoPages, "no-pages", false, "leave out the page at /watch/, where a browser watches a room")
 	f.BoolVar(&s.front.Recorded, "recorded-elsewhere", false,
 		"accept recording rules, and tell participants that they are recorded: something else has to do it")
+	f.BoolVar(&s.front.PrivateCallbacks, "private-callbacks", false,
+		"let status callbacks of rooms go to addresses of private networks and of this machine")
 	f.DurationVar(&s.retryAfter, "retry-after", time.Second, "when clients are to come back after a shutdown")
 	f.Float64Var(&c.Limits.JoinRate, "max-joins-per-second", 10, "joins of one address; -1: any")
 	f.IntVar(&c.Limits.Sockets, "max-sockets-per-ip", 100, "open connections of one address; -1: any")

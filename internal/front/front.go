@@ -8,14 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/callback"
 	"github.com/parley-rtc/parley/internal/rest"
 	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/parley-rtc/parley/internal/sfu/relay"
 	"github.com/parley-rtc/parley/internal/watch"
+	"github.com/parley-rtc/parley/signaling/accesstoken"
 )
 
 // What a client that says nothing, or too much, can hold.
@@ -44,6 +48,10 @@ type Config struct {
 	// Recorded says that something else records the rooms as their recording
 	// rules have it. Without it nobody can set such rules.
 	Recorded bool
+	// PrivateCallbacks lets status callbacks go to addresses of private
+	// networks and of this machine. They are signed with the secret of the first
+	// of the API keys, by their SIDs.
+	PrivateCallbacks bool
 }
 
 // Server is a running server. It owns the goroutine that accepts connections;
@@ -52,6 +60,7 @@ type Server struct {
 	SFU *sfu.Server
 
 	web    *http.Server
+	told   *callback.Sender
 	relay  *relay.Server // nil: there is none
 	ln     net.Listener
 	secure bool
@@ -77,6 +86,11 @@ func Start(cfg Config) (*Server, error) {
 			cfg.SFU.Limits.HelloTimeout = tlsHello
 		}
 	}
+	s.told = callback.New(callback.Config{
+		AccountSID: cfg.SFU.AccountSID, AuthToken: signer(cfg.SFU.Keys), Logger: cfg.SFU.Logger,
+		AllowPrivate: cfg.PrivateCallbacks, AllowLoopback: cfg.PrivateCallbacks,
+	})
+	cfg.SFU.Tell = s.told.Tell
 	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen) // does not wait
 	if err != nil {
 		return nil, err
@@ -93,7 +107,8 @@ func Start(cfg Config) (*Server, error) {
 	}
 	rooms := rest.New(s.SFU, rest.Config{
 		AccountSID: cfg.SFU.AccountSID, Keys: cfg.SFU.Keys, Region: cfg.SFU.Region,
-		MaxParticipants: cfg.SFU.MaxParticipants, Recorded: cfg.Recorded, CheckOrigin: cfg.SFU.CheckOrigin,
+		MaxParticipants: cfg.SFU.MaxParticipants, Recorded: cfg.Recorded,
+		CheckCallback: s.told.Check, CheckOrigin: cfg.SFU.CheckOrigin,
 	})
 	s.SFU.Handle("/v1/Rooms", rooms)
 	s.SFU.Handle("/v1/Rooms/", rooms)
@@ -119,6 +134,14 @@ func Start(cfg Config) (*Server, error) {
 		s.failed <- s.web.Serve(s.ln)
 	}()
 	return s, nil
+}
+
+// signer is the secret that signs status callbacks.
+func signer(keys map[string]accesstoken.Secret) accesstoken.Secret {
+	if len(keys) == 0 {
+		return ""
+	}
+	return keys[slices.Min(slices.Collect(maps.Keys(keys)))]
 }
 
 // Addr is where the server listens.
@@ -151,7 +174,7 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Shutdown tells every client that the server goes down and when to come back,
 // and returns when all of it has ended, or ctx.
 func (s *Server) Shutdown(ctx context.Context, retryAfter time.Duration) error {
-	err := errors.Join(s.SFU.Shutdown(ctx, retryAfter), s.web.Close())
+	err := errors.Join(s.SFU.Shutdown(ctx, retryAfter), s.web.Close(), s.told.Close(ctx))
 	if s.relay != nil {
 		err = errors.Join(err, s.relay.Close())
 	}

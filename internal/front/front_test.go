@@ -2,10 +2,13 @@ package front_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ import (
 	"github.com/parley-rtc/parley/signaling/accesstoken"
 	"github.com/parley-rtc/parley/signaling/rsp"
 	"github.com/stretchr/testify/require"
+	"github.com/twilio/twilio-go/client"
 	"go.uber.org/goleak"
 )
 
@@ -198,4 +202,56 @@ func TestRoomsCanBeMadeOverHTTP(t *testing.T) {
 	require.Contains(t, body, `"unique_name":"lab"`)
 	require.Contains(t, body, `"media_region":"xy1"`)
 	require.Len(t, srv.SFU.Rooms(), 1)
+}
+
+// A room that is made over HTTP tells its application, which checks the
+// signature with the secret that it makes its calls with.
+func TestTR20CallbacksOfARoomMadeOverHTTP(t *testing.T) {
+	type told struct {
+		event string
+		valid bool
+	}
+	calls := make(chan told, 10)
+	secret := make(chan accesstoken.Secret, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // a body that is cut has another signature
+		form, _ := url.ParseQuery(string(body))
+		key := <-secret
+		secret <- key
+		validator := client.NewRequestValidator(string(key))
+		calls <- told{
+			form.Get("StatusCallbackEvent"),
+			validator.ValidateBody("http://"+r.Host+r.URL.RequestURI(), body, r.Header.Get("X-Twilio-Signature")),
+		}
+	}))
+	t.Cleanup(app.Close)
+	create := func(srv *front.Server, key accesstoken.Key) (status int, answer map[string]any) {
+		form := url.Values{"UniqueName": {"lab"}, "StatusCallback": {app.URL + "/hook"}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+srv.Addr()+"/v1/Rooms", strings.NewReader(form.Encode()))
+		require.NoError(t, err)
+		r.SetBasicAuth(key.SID, string(key.Secret))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := app.Client().Do(r)
+		require.NoError(t, err)
+		defer res.Body.Close()
+		require.NoError(t, json.NewDecoder(res.Body).Decode(&answer))
+		return res.StatusCode, answer
+	}
+
+	srv, key := start(t, front.Config{PrivateCallbacks: true})
+	secret <- key.Secret
+	status, room := create(srv, key)
+	require.Equal(t, http.StatusCreated, status, "%v", room)
+	require.Equal(t, app.URL+"/hook", room["status_callback"])
+	require.Equal(t, http.MethodPost, room["status_callback_method"])
+	require.Equal(t, told{"room-created", true}, <-calls)
+	_, err := srv.SFU.CompleteRoom("lab")
+	require.NoError(t, err)
+	require.Equal(t, told{"room-ended", true}, <-calls)
+
+	srv, key = start(t, front.Config{})
+	status, refused := create(srv, key)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.EqualValues(t, 53111, refused["code"], "the address points inside")
+	require.Empty(t, srv.SFU.Rooms())
 }

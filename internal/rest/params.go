@@ -32,7 +32,7 @@ const (
 // notServed are the parameters of the hosted service that this server knows
 // and cannot honor. One that is not known at all is ignored, as there.
 var notServed = []string{
-	"StatusCallback", "TranscribeParticipantsOnConnect", "TranscriptionsConfiguration",
+	"TranscribeParticipantsOnConnect", "TranscriptionsConfiguration",
 }
 
 // region is the form of the names of places.
@@ -85,9 +85,7 @@ func (h *Handler) roomOptions(values url.Values) (sfu.RoomOptions, error) {
 	}
 	o := sfu.RoomOptions{Name: f.Get("UniqueName"), AudioOnly: f.flag("AudioOnly"), Large: f.flag("LargeRoom")}
 	o.DisableTURN = !f.flag("EnableTurn") && f.Get("EnableTurn") != "" // on, unless it is off
-	if m := f.Get("StatusCallbackMethod"); m != "" && m != http.MethodPost && m != http.MethodGet {
-		f.fail(signaling.NewError(signaling.CodeStatusCallbackMethodInvalid))
-	}
+	h.callback(f, &o)
 	h.size(f, &o)
 	o.VideoCodecs = f.codecs()
 	o.MediaRegion = h.region(f)
@@ -171,4 +169,21 @@ func (h *Handler) region(f *form) string {
 		f.fail(signaling.NewError(signaling.CodeMediaRegionInvalid))
 	}
 	return ""
+}
+
+// callback reads where the application wants to hear of the room.
+func (h *Handler) callback(f *form, o *sfu.RoomOptions) {
+	o.StatusCallback, o.StatusCallbackMethod = f.Get("StatusCallback"), f.Get("StatusCallbackMethod")
+	if m := o.StatusCallbackMethod; m != "" && m != http.MethodPost && m != http.MethodGet {
+		f.fail(signaling.NewError(signaling.CodeStatusCallbackMethodInvalid))
+	}
+	switch {
+	case o.StatusCallback == "":
+	case h.cfg.CheckCallback == nil:
+		f.fail(signaling.Errorf(signaling.CodeRoomParametersIncompatible, "this server makes no status callbacks"))
+	default:
+		if err := h.cfg.CheckCallback(o.StatusCallback); err != nil {
+			f.fail(err)
+		}
+	}
 }

@@ -8,6 +8,9 @@
 //	GET  /v1/Rooms/{NameOrSid}       read one; a name while it is in progress
 //	POST /v1/Rooms/{NameOrSid}       Status=completed: end it
 //
+// A room that is made with StatusCallback, and StatusCallbackMethod (POST or
+// GET), tells its application what happens: see package callback.
+//
 // Below a room:
 //
 //	GET  RecordingRules              read what is to be recorded
@@ -78,6 +81,9 @@ type Config struct {
 	// Recorded allows recording rules. The server records nothing itself: the
 	// rules make it tell participants that they are recorded, by something else.
 	Recorded bool
+	// CheckCallback decides about the address of a status callback; nil: there
+	// are none.
+	CheckCallback func(url string) error
 	// CheckOrigin decides about browsers on foreign pages; nil: none.
 	CheckOrigin func(*http.Request) bool
 }

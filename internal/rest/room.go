@@ -117,7 +117,7 @@ func (h *Handler) room(r *http.Request, room sfu.RoomStatus) roomJSON {
 	self := base(r) + "/v1/Rooms/" + url.PathEscape(room.SID)
 	j := roomJSON{
 		SID: room.SID, Status: statusInProgress, AccountSID: h.cfg.AccountSID, EnableTURN: !o.DisableTURN, UniqueName: o.Name,
-		DateCreated: date(room.Created), DateUpdated: date(room.Updated), StatusCallbackMethod: http.MethodPost,
+		DateCreated: date(room.Created), DateUpdated: date(room.Updated), StatusCallbackMethod: o.StatusCallbackMethod,
 		Type: o.Type, MaxParticipants: o.MaxParticipants, MaxConcurrentTracks: o.MaxTracks,
 		MaxParticipantDuration: int(o.MaxParticipantDuration / time.Second),
 		Record:                 len(o.Recording) > 0 && !o.Recording[0].Exclude,
@@ -129,6 +129,9 @@ func (h *Handler) room(r *http.Request, room sfu.RoomStatus) roomJSON {
 			"participants": self + "/Participants", "recordings": self + "/Recordings",
 			"recording_rules": self + "/RecordingRules", "transcriptions": self + "/Transcriptions",
 		},
+	}
+	if o.StatusCallback != "" {
+		j.StatusCallback = &o.StatusCallback
 	}
 	codecs := o.VideoCodecs
 	if codecs == nil {

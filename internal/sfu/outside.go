@@ -75,8 +75,9 @@ func (m *member) status(r *room) ParticipantStatus {
 	}
 }
 
-// departed remembers a member that is no longer one.
+// departed remembers a member that is no longer one, and reports it.
 func (r *room) departed(m *member) {
+	r.reportTracks(m, m.tracks, nil)
 	s := m.status(r)
 	s.State, s.Left = signaling.StateDisconnected, time.Now()
 	s.Updated = s.Left
@@ -84,6 +85,7 @@ func (r *room) departed(m *member) {
 		r.past = slices.Delete(r.past, 0, 1)
 	}
 	r.past = append(r.past, s)
+	r.report(ParticipantDisconnected, s, TrackStatus{})
 }
 
 // Attendance lists who is in a room and who was in it, the latest to join

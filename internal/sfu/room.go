@@ -25,6 +25,7 @@ type room struct {
 	members  []*member           // in the order of joining
 	joined   uint64              // how many have
 	past     []ParticipantStatus // the last that have left
+	facts    int                 // reported so far
 	over     bool                // it has ended; what is left in this turn finds nobody
 	reserved map[*peer]string    // identities of those that are about to enter
 	tick     int                 // counts what is told
@@ -179,6 +180,8 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 		}
 		r.members = append(r.members, m)
 		m.tracks = r.claim(m, tracks)
+		r.report(ParticipantConnected, m.status(r), TrackStatus{})
+		r.reportTracks(m, nil, m.tracks)
 		r.indicateRecording()
 		ready(news{
 			participants: r.others(p), roster: r.roster(), recording: r.recording, connections: r.arrive(m),
@@ -194,7 +197,9 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 func (r *room) setTracks(p *peer, tracks []track) {
 	r.post(func() {
 		if m := r.member(p); m != nil {
+			before := m.tracks
 			m.tracks = r.claim(m, tracks)
+			r.reportTracks(m, before, m.tracks)
 			m.revision++
 			r.tell(m)
 		}
@@ -367,6 +372,7 @@ func (r *room) endIfUnused() {
 func (r *room) end() {
 	r.over, r.ended = true, time.Now()
 	r.updated = r.ended
+	r.report(RoomEnded, ParticipantStatus{}, TrackStatus{})
 	r.srv.forgetRoom(r)
 	r.stop()
 }

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
@@ -37,6 +38,10 @@ type RoomOptions struct {
 	EmptyTimeout, UnusedTimeout time.Duration
 	// MaxParticipantDuration is how long anybody may stay; 0: the server's.
 	MaxParticipantDuration time.Duration
+	// StatusCallback is a web address that is told of what happens, with
+	// StatusCallbackMethod, POST or GET; empty: none. The server only passes
+	// them on with its facts: see Config.Tell.
+	StatusCallback, StatusCallbackMethod string
 	// Recording are the rules that choose what is recorded. The server itself
 	// records nothing: it tells the participants whether the rules choose any
 	// of the published tracks.
@@ -52,6 +57,7 @@ func (o *RoomOptions) setDefaults(c *Config) {
 	fill(&o.EmptyTimeout, c.EmptyRoomTimeout)
 	fill(&o.UnusedTimeout, c.EmptyRoomTimeout)
 	fill(&o.MaxParticipantDuration, c.MaxParticipantDuration)
+	fill(&o.StatusCallbackMethod, http.MethodPost)
 	switch {
 	case o.Type == PeerToPeer:
 		o.MediaRegion = "" // there is none

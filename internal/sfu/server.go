@@ -53,6 +53,11 @@ type Config struct {
 	Region string
 	Limits Limits
 
+	// Tell is called with each thing that happens in a room, in its order; nil:
+	// nobody wants to know. It is called by the goroutines of all rooms and
+	// must not wait.
+	Tell func(Fact)
+
 	// ICEServers are what clients are told to use.
 	ICEServers []signaling.ICEServer
 	// CheckOrigin decides about browsers on foreign pages; nil: none.
@@ -276,6 +281,7 @@ func (s *Server) addRoom(o RoomOptions, adHoc bool) (*room, *signaling.Error) {
 	r := newRoom(s, o, adHoc, s.made)
 	s.rooms[r.sid], s.rooms[r.name] = r, r
 	s.count++
+	r.post(func() { r.report(RoomCreated, ParticipantStatus{}, TrackStatus{}) })
 	s.wg.Go(r.run)
 	return r, nil
 }
