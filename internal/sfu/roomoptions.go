@@ -98,11 +98,11 @@ func (s *Server) OpenRoom(o RoomOptions) (RoomStatus, error) {
 	if s.lookup(o.Name) != nil {
 		return RoomStatus{}, signaling.NewError(signaling.CodeRoomExists)
 	}
-	r, refusal := s.addRoom(o, false)
+	_, made, refusal := s.addRoom(o, false)
 	if refusal != nil {
 		return RoomStatus{}, refusal
 	}
-	return r.info(), nil
+	return made, nil
 }
 
 // CreateRoom makes a room that stays until it is completed, or unused for the

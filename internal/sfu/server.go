@@ -269,21 +269,22 @@ func (s *Server) lookup(nameOrSID string) *room {
 }
 
 // addRoom is called with the lock held.
-func (s *Server) addRoom(o RoomOptions, adHoc bool) (*room, *signaling.Error) {
+func (s *Server) addRoom(o RoomOptions, adHoc bool) (r *room, made RoomStatus, refusal *signaling.Error) {
 	switch {
 	case s.closing:
-		return nil, signaling.NewError(signaling.CodeRoomCreateFailed)
+		return nil, made, signaling.NewError(signaling.CodeRoomCreateFailed)
 	case s.count >= s.cfg.MaxRooms:
-		return nil, signaling.Errorf(signaling.CodeRoomCreateFailed, "there are too many rooms")
+		return nil, made, signaling.Errorf(signaling.CodeRoomCreateFailed, "there are too many rooms")
 	}
 	o.setDefaults(&s.cfg)
 	s.made++
-	r := newRoom(s, o, adHoc, s.made)
+	r = newRoom(s, o, adHoc, s.made)
+	made = r.info()
 	s.rooms[r.sid], s.rooms[r.name] = r, r
 	s.count++
 	r.post(func() { r.report(RoomCreated, ParticipantStatus{}, TrackStatus{}) })
 	s.wg.Go(r.run)
-	return r, nil
+	return r, made, nil
 }
 
 func (s *Server) forgetRoom(r *room) {

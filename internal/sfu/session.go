@@ -187,7 +187,8 @@ func (s *Server) findRoom(g *accesstoken.Grants, asked string) (*room, *signalin
 	case s.cfg.DisableAdHocRooms, sid.Valid(asked, sid.Room):
 		return nil, signaling.NewError(signaling.CodeRoomNotFound)
 	}
-	return s.addRoom(RoomOptions{Name: asked}, true)
+	r, _, refusal := s.addRoom(RoomOptions{Name: asked}, true)
+	return r, refusal
 }
 
 // abandon gives up a peer that never entered its room.
