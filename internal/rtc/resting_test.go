@@ -8,6 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// carries requires that what is sent in a section arrives in it.
+func carries(t *testing.T, out *Outlet, to *side, time int) {
+	t.Helper()
+	pt, ok := out.PayloadType(Codec{Codec: media.VP8})
+	require.True(t, ok)
+	require.Equal(t, out.Mid(), arrives(t, out, pt, to).Mid(), "time %d", time)
+}
+
 // A section that has ended may be used again however many offers have said since
 // that it has.
 func TestSectionsAreUsedAgainAfterManyOffers(t *testing.T) {
@@ -17,9 +25,7 @@ func TestSectionsAreUsedAgainAfterManyOffers(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 4 {
 		join(t, client, server)
-		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
-		require.True(t, ok)
-		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		carries(t, out, server, i)
 		require.NoError(t, client.FreeOutlet(out))
 		for range i + 1 {
 			join(t, client, server)
@@ -40,9 +46,7 @@ func TestOfferThatComesFirstKeepsANewSender(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 3 {
 		join(t, client, server)
-		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
-		require.True(t, ok)
-		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		carries(t, out, server, i)
 		require.NoError(t, client.FreeOutlet(out))
 		join(t, client, server)
 		out, err = client.ReuseOutlet(out, OutletConfig{ID: fmt.Sprint(i)})
@@ -64,9 +68,7 @@ func TestSectionsEndInAnswersToo(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 3 {
 		join(t, client, server)
-		pt, ok := out.PayloadType(Codec{Codec: media.VP8})
-		require.True(t, ok)
-		require.Equal(t, out.Mid(), arrives(t, out, pt, server).Mid(), "time %d", i)
+		carries(t, out, server, i)
 		require.NoError(t, client.FreeOutlet(out))
 		join(t, server, client)
 		join(t, client, server)
