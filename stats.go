@@ -40,7 +40,25 @@ type SentStats struct {
 	Width, Height int     // of video, in pixels, zero until known
 	FrameRate     float64 // of video: pictures in the last second or so, of the layer that has most
 	AudioLevel    int     // of the last sample: see media.Sample
+
+	// CaptureWidth and CaptureHeight are the size of the pictures that the
+	// source captures, in pixels: those of a media.CaptureReporter, of others
+	// the size that is sent.
+	CaptureWidth, CaptureHeight int
+	// QualityLimitation is why video is not as good as its source could make
+	// it; "" for audio.
+	QualityLimitation QualityLimitation
 }
+
+// QualityLimitation is a reason why video is worse than it could be: what the
+// statistics of browsers call qualityLimitationReason.
+type QualityLimitation string
+
+const (
+	QualityLimitationNone      QualityLimitation = "none"
+	QualityLimitationBandwidth QualityLimitation = "bandwidth" // the connection takes no more
+	QualityLimitationCPU       QualityLimitation = "cpu"       // the machine encodes no more
+)
 
 // Stats returns the counters of the connection and its audio and video tracks.
 func (r *Room) Stats(ctx context.Context) (*Stats, error) {
@@ -99,6 +117,10 @@ func (p *LocalTrackPublication) Stats() SentStats {
 	}
 	if video, ok := p.track.(*LocalVideoTrack); ok {
 		s.Width, s.Height = video.Dimensions()
+		s.CaptureWidth, s.CaptureHeight, s.QualityLimitation = video.captured()
+		if s.QualityLimitation == QualityLimitationNone && p.sender.part.Load() != 0 {
+			s.QualityLimitation = QualityLimitationBandwidth
+		}
 	}
 	for i := range p.sender.layers {
 		w := p.sender.layers[i].media.Load()
@@ -123,4 +145,25 @@ func (p *LocalTrackPublication) Stats() SentStats {
 		s.Unsent = p.sender.failed.Load()
 	}
 	return s
+}
+
+// captured returns the size of the pictures that the track's source captures,
+// and whether the machine is too slow for them.
+func (t *LocalVideoTrack) captured() (width, height int, limit QualityLimitation) {
+	width, height = t.Dimensions()
+	limit = QualityLimitationNone
+	for _, l := range t.layers() {
+		src, ok := l.src.(media.CaptureReporter)
+		if !ok {
+			continue
+		}
+		c := src.CaptureStats()
+		if c.Width > 0 && c.Height > 0 {
+			width, height = c.Width, c.Height
+		}
+		if c.Overloaded {
+			limit = QualityLimitationCPU
+		}
+	}
+	return width, height, limit
 }

@@ -167,7 +167,7 @@ type TrackStats struct {
 	Codec          media.Codec // "" until the first packet
 	SSRC           uint32      // of the connection's stream, zero until there is one
 	Packets, Bytes int64
-	Lost           int64 // packets that never arrived
+	Lost           int64 // packets that did not arrive, or too late to be of use
 	Repaired       int64 // packets that arrived on request
 	Unread         int64 // packets dropped because ReadRTP, or the first sink, was late
 	Jitter         time.Duration
@@ -204,8 +204,8 @@ func (t *remoteMedia) ReadRTP() (*rtp.Packet, error) {
 	}
 	tap := t.tap
 	t.mu.Unlock()
-	pkt, _, err := tap.Read(context.Background()) // ends with the track
-	return pkt, err
+	a, err := tap.Read(context.Background()) // ends with the track
+	return a.Packet, err
 }
 
 // Samples returns the samples of the track, in order and whole: a frame of
@@ -247,7 +247,7 @@ func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(
 		return true
 	}
 	for {
-		pkt, c, err := tap.Read(ctx)
+		a, err := tap.Read(ctx)
 		if err != nil {
 			if asm != nil {
 				asm.Flush()
@@ -257,6 +257,7 @@ func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(
 			}
 			return
 		}
+		pkt, c := a.Packet, a.Codec
 		if c != codec {
 			if asm != nil {
 				asm.Flush()
@@ -275,7 +276,7 @@ func (t *remoteMedia) assemble(ctx context.Context, tap *engine.Tap, yield func(
 			}
 			ssrc, renewed = pkt.SSRC, true
 		}
-		asm.Push(pkt, time.Now())
+		asm.PushSound(pkt, time.Now(), a.Level)
 		if !drain() {
 			return
 		}

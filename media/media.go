@@ -112,7 +112,8 @@ type Sample struct {
 	// (RFC 6464), from -127, which is silence, to -1; zero when unknown.
 	// [AudioSource] sets it, and [AudioFrame.Level] tells it to who encodes
 	// sound otherwise. Servers find out by it who speaks: the publisher of a
-	// track without levels is never the dominant speaker.
+	// track without levels is never the dominant speaker. Remote tracks give
+	// what the sender said.
 	Level int
 
 	// Lost counts the RTP packets missed just before this sample. It is zero
@@ -144,6 +145,23 @@ type KeyframeRequester interface {
 // block.
 type BitrateSetter interface {
 	SetBitrate(bps int)
+}
+
+// CaptureReporter is implemented by sources that encode what they capture, as
+// [VideoSource] does. The statistics of who sends them tell it.
+type CaptureReporter interface {
+	CaptureStats() CaptureStats
+}
+
+// CaptureStats is how a source's capture does.
+type CaptureStats struct {
+	// Width and Height are the size of the picture captured last, in pixels,
+	// before it was made smaller; zero before the first.
+	Width, Height int
+	// Overloaded says that to convert, scale and encode took more than nine
+	// tenths of the last second or so: the machine is too slow for the pictures
+	// that come.
+	Overloaded bool
 }
 
 // Sink takes the samples of a remote track, in order, from one goroutine. A

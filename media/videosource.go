@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // VideoSourceOptions are the options of [NewVideoSource].
@@ -43,9 +44,11 @@ type VideoSource struct {
 	mu            sync.Mutex
 	width, height int // at most, zero for no limit
 	rate          float64
+	capture       CaptureStats
 
 	// For Next alone.
 	thin         thinner
+	work         workload
 	captured     VideoFrame
 	i420, scaled VideoFrame
 	picture      *VideoFrame // the one of the three to encode
@@ -55,6 +58,7 @@ var (
 	_ Source            = (*VideoSource)(nil)
 	_ KeyframeRequester = (*VideoSource)(nil)
 	_ BitrateSetter     = (*VideoSource)(nil)
+	_ CaptureReporter   = (*VideoSource)(nil)
 )
 
 // NewVideoSource returns a source of the pictures of r, encoded by enc. Both
@@ -100,6 +104,7 @@ func (s *VideoSource) next(ctx context.Context) (Sample, error) {
 	}
 	wanted := s.keyframe.Swap(false)
 	sample, err := s.enc.Encode(s.picture, wanted)
+	s.worked()
 	if err != nil {
 		return Sample{}, fmt.Errorf("media: encode: %w", err)
 	}
@@ -120,7 +125,9 @@ func (s *VideoSource) next(ctx context.Context) (Sample, error) {
 // prepare makes of a captured picture the one to encode. It leaves none when
 // the picture is one too many.
 func (s *VideoSource) prepare(f *VideoFrame) error {
+	s.work.begin(time.Now())
 	s.mu.Lock()
+	s.capture.Width, s.capture.Height = f.Width, f.Height
 	maxWidth, maxHeight := s.width, s.height
 	s.thin.setRate(s.rate)
 	s.mu.Unlock()
@@ -149,6 +156,21 @@ func (s *VideoSource) prepare(f *VideoFrame) error {
 	}
 	s.picture = p
 	return nil
+}
+
+// worked ends the work on a picture.
+func (s *VideoSource) worked() {
+	s.work.end(time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.capture.Overloaded = s.work.overloaded
+}
+
+// CaptureStats returns what is captured, and whether the machine keeps up.
+func (s *VideoSource) CaptureStats() CaptureStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.capture
 }
 
 // fit returns the largest size of the same aspect within the limits, which are

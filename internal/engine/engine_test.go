@@ -163,9 +163,9 @@ func TestServerMakesFurtherConnections(t *testing.T) {
 	}
 	for id, x := range extras {
 		o.until(t, x.recv.Started)
-		pkt, _, err := x.recv.Tap().Read(t.Context())
+		a, err := x.recv.Tap().Read(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, id, string(pkt.Payload))
+		require.Equal(t, id, string(a.Packet.Payload))
 	}
 
 	// A complete list that lacks one of them says that it is closed.

@@ -333,9 +333,16 @@ func (t *Tap) Dropped() int64 {
 	return t.dropped
 }
 
+// Arrival is a packet that a tap gives.
+type Arrival struct {
+	Packet *rtp.Packet
+	Codec  media.Codec
+	Level  int // of sound, as in media.Sample
+}
+
 // Read waits for the next packet, in order of arrival. io.EOF says that the
 // track or the tap has ended.
-func (t *Tap) Read(ctx context.Context) (*rtp.Packet, media.Codec, error) {
+func (t *Tap) Read(ctx context.Context) (Arrival, error) {
 	for {
 		t.mu.Lock()
 		if t.head < len(t.queue) {
@@ -347,18 +354,18 @@ func (t *Tap) Read(ctx context.Context) (*rtp.Packet, media.Codec, error) {
 			if more {
 				t.poke() // for another reader of the same tap
 			}
-			return a.pkt, a.codec.Codec, nil
+			return Arrival{a.pkt, a.codec.Codec, a.level}, nil
 		}
 		ended := t.ended
 		t.mu.Unlock()
 		if ended {
 			t.poke()
-			return nil, "", io.EOF
+			return Arrival{}, io.EOF
 		}
 		select {
 		case <-t.ready:
 		case <-ctx.Done():
-			return nil, "", ctx.Err()
+			return Arrival{}, ctx.Err()
 		}
 	}
 }

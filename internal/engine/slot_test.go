@@ -29,11 +29,11 @@ func got(t *testing.T, r *Receiver) (seqs []int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for {
-		pkt, _, err := tap.Read(ctx)
+		a, err := tap.Read(ctx)
 		if err != nil {
 			return seqs
 		}
-		seqs = append(seqs, int(pkt.SequenceNumber))
+		seqs = append(seqs, int(a.Packet.SequenceNumber))
 	}
 }
 
@@ -118,13 +118,13 @@ func TestFirstReaderGetsTheBeginning(t *testing.T) {
 	a.Close()
 	read := func(tap *Tap) (seqs []int) {
 		for {
-			pkt, codec, err := tap.Read(t.Context())
+			a, err := tap.Read(t.Context())
 			if err != nil {
 				require.ErrorIs(t, err, io.EOF)
 				return seqs
 			}
-			require.Equal(t, media.Opus, codec)
-			seqs = append(seqs, int(pkt.SequenceNumber))
+			require.Equal(t, media.Opus, a.Codec)
+			seqs = append(seqs, int(a.Packet.SequenceNumber))
 		}
 	}
 	require.Equal(t, []int{0, 1, 2}, read(first))
@@ -142,7 +142,7 @@ func TestReadersOfOneTapShare(t *testing.T) {
 		go func() {
 			count := 0
 			for {
-				if _, _, err := tap.Read(context.Background()); err != nil {
+				if _, err := tap.Read(context.Background()); err != nil {
 					counts <- count
 					return
 				}
@@ -167,14 +167,14 @@ func TestClosedTapUnblocksItsReader(t *testing.T) {
 	tap := a.Tap()
 	done := make(chan error)
 	go func() {
-		_, _, err := tap.Read(context.Background())
+		_, err := tap.Read(context.Background())
 		done <- err
 	}()
 	tap.Close()
 	require.ErrorIs(t, <-done, io.EOF)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
-	_, _, err := a.Tap().Read(ctx)
+	_, err := a.Tap().Read(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
@@ -205,6 +205,6 @@ func BenchmarkDeliver(b *testing.B) {
 	for b.Loop() {
 		pkt.SequenceNumber++
 		s.deliver(arrival{pkt: pkt, codec: opus})
-		_, _, _ = tap.Read(context.Background())
+		_, _ = tap.Read(context.Background())
 	}
 }

@@ -38,6 +38,7 @@ type Assembler struct {
 	open    bool      // frame holds the beginning of a frame
 	rtpTime uint32    // of the open frame
 	arrival time.Time // of its first packet
+	level   int       // of its first packet, as in media.Sample
 	packets int       // in it
 	prev    previous
 	markers bool // the stream uses the marker bit
@@ -86,13 +87,17 @@ func (a *Assembler) SetWindow(wait time.Duration, packets int) {
 // Push takes a received packet, which it copies, and the time at which it
 // arrived, which must not go back. Samples that became whole are ready for Pop
 // when it returns.
-func (a *Assembler) Push(pkt *rtp.Packet, arrival time.Time) {
+func (a *Assembler) Push(pkt *rtp.Packet, arrival time.Time) { a.PushSound(pkt, arrival, 0) }
+
+// PushSound is Push for a packet of sound that came with its level, which its
+// sample gets.
+func (a *Assembler) PushSound(pkt *rtp.Packet, arrival time.Time, level int) {
 	if a.frame == nil {
 		return
 	}
 	a.order.push(&packet{
 		payload: pkt.Payload, seq: pkt.SequenceNumber, rtpTime: pkt.Timestamp,
-		marker: pkt.Marker, arrival: arrival,
+		marker: pkt.Marker, level: level, arrival: arrival,
 	})
 }
 
@@ -200,7 +205,7 @@ func (a *Assembler) starts(p *packet) bool {
 
 func (a *Assembler) add(p *packet) {
 	if !a.open {
-		a.open, a.rtpTime, a.arrival, a.packets = true, p.rtpTime, p.arrival, 0
+		a.open, a.rtpTime, a.arrival, a.level, a.packets = true, p.rtpTime, p.arrival, p.level, 0
 	}
 	a.packets++
 	if err := a.frame.add(p.payload); err != nil {
@@ -224,6 +229,7 @@ func (a *Assembler) emit() {
 		Codec:     a.codec,
 		Data:      slices.Clone(a.frame.bytes()),
 		Timestamp: a.time.next(a.rtpTime, a.arrival),
+		Level:     a.level,
 		Lost:      a.lost,
 	}
 	if f, ok := a.frame.(*vp9Frame); ok {

@@ -25,6 +25,7 @@ type packet struct {
 	rtpTime uint32
 	seq     uint16
 	marker  bool
+	level   int // of sound, as in media.Sample
 	arrival time.Time
 }
 

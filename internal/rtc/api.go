@@ -68,6 +68,7 @@ const (
 	sctpReceiveBuffer       = 1 << 20
 	sctpMaxMessage          = 64 << 10
 	receiveMTU         uint = 1460
+	srtpReplayWindow   uint = 1024 // packets that may arrive behind later ones: 1 s of 8 Mbit/s
 )
 
 // API builds peer connections that share settings and a certificate. It is
@@ -150,6 +151,7 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	s.SetSCTPMaxMessageSize(sctpMaxMessage)
 	s.EnableSCTPZeroChecksum(true)
 	s.SetReceiveMTU(receiveMTU)
+	s.SetSRTPReplayProtectionWindow(srtpReplayWindow)
 	s.BufferFactory = newBuffer
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	s.DisableCloseByDTLS(true) // see NewPeer
