@@ -38,7 +38,7 @@ func settle(cmd *cobra.Command, names []string) (map[string]any, error) {
 		}
 		if text, ok := os.LookupEnv(envName(name)); ok && text != "" {
 			if err := f.Value.Set(text); err != nil {
-				return nil, usagef("%s: %w", envName(name), hide(name, text, err))
+				return nil, invalid(envName(name), f, text, err)
 			}
 			f.Changed = true
 			continue
@@ -53,7 +53,7 @@ func settle(cmd *cobra.Command, names []string) (map[string]any, error) {
 		}
 		for _, text := range texts {
 			if err := f.Value.Set(text); err != nil {
-				return nil, usagef("%s: %s: %w", path, fileName(name), hide(name, text, err))
+				return nil, invalid(path+": "+fileName(name), f, text, err)
 			}
 			f.Changed = true
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/demo"
@@ -67,7 +68,13 @@ func (d *demoFlags) run(cmd *cobra.Command) error {
 		defer cancel()
 	}
 	sum, err := demo.Run(ctx, cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = usagef("%w; choose another --listen, or leave it out for any free port", err)
+	}
 	if err != nil {
+		if !d.json && sum == (demo.Summary{}) {
+			return err // it never began
+		}
 		sum.Error = oneLine(err)
 	}
 	if d.json {
@@ -82,9 +89,9 @@ func (d *demoFlags) config(stderr io.Writer) (cfg demo.Config, err error) {
 	if d.duration < 0 {
 		return cfg, usagef("--duration %v: it cannot be negative", d.duration)
 	}
-	host, _, err := net.SplitHostPort(d.listen)
+	host, err := checkAddress("listen", d.listen, "127.0.0.1:7880")
 	if err != nil {
-		return cfg, usagef("--listen %q: it has to be an address and a port, as in 127.0.0.1:7880", d.listen)
+		return cfg, err
 	}
 	if ip := net.ParseIP(host); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
 		return cfg, usagef("--listen %q: the demo stays on this machine; use 127.0.0.1, or 'parley serve'", d.listen)

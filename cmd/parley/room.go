@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -137,8 +138,12 @@ func mend(err error, endpoint string) error {
 		hint = "somebody else joined with the same identity; use another one"
 	case errors.Is(err, parley.ErrNoSupportedCodec):
 		hint = "the server does not take this codec; publish another one"
+	case errors.As(err, new(tls.RecordHeaderError)):
+		hint = "the server speaks without TLS; use ws:// instead of wss://"
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		hint = "this machine does not trust the server's certificate; SSL_CERT_FILE names another one to trust"
 	case errors.Is(err, parley.ErrSignalingConnection), errors.Is(err, context.DeadlineExceeded):
-		hint = "is the server running at " + endpoint + "? 'parley serve' starts one"
+		hint = "is the server running at " + endpoint + "? 'parley serve' starts one, with /signaling in its URL"
 	}
 	text := strings.TrimPrefix(oneLine(err), "parley: ")
 	if hint != "" {

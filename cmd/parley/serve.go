@@ -156,9 +156,9 @@ func (s *serveFlags) config(stderr io.Writer, file map[string]any) error {
 		}
 		c.AccountSID, c.Keys = s.keys.account, s.keys.all()
 	}
-	host, _, err := net.SplitHostPort(s.front.Listen)
+	host, err := checkAddress("listen", s.front.Listen, "127.0.0.1:7880")
 	if err != nil {
-		return usagef("--listen %q: it has to be an address and a port, as in 127.0.0.1:7880", s.front.Listen)
+		return err
 	}
 	if (s.front.CertFile == "") != (s.front.KeyFile == "") {
 		return usagef("TLS needs both --tls-cert and --tls-key")
@@ -166,8 +166,8 @@ func (s *serveFlags) config(stderr io.Writer, file map[string]any) error {
 	if c.DefaultRoomType != sfu.Group && c.DefaultRoomType != sfu.PeerToPeer {
 		return usagef("--default-room-type %q: it has to be group or peer-to-peer", c.DefaultRoomType)
 	}
-	if s.retryAfter < 0 {
-		return usagef("--retry-after %v: it cannot be negative", s.retryAfter)
+	if err := s.limits(); err != nil {
+		return err
 	}
 	if err := s.media(host); err != nil {
 		return err

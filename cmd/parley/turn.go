@@ -1,9 +1,6 @@
 package main
 
-import (
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
 // turn completes what is said about the TURN server.
 func (s *serveFlags) turn() error {
@@ -14,8 +11,8 @@ func (s *serveFlags) turn() error {
 		if a.address == "" {
 			continue
 		}
-		if _, _, err := net.SplitHostPort(a.address); err != nil {
-			return usagef("--%s %q: it has to be an address and a port, as in 203.0.113.7:3478 or :3478", a.flag, a.address)
+		if _, err := checkAddress(a.flag, a.address, "203.0.113.7:3478 or :3478"); err != nil {
+			return err
 		}
 	}
 	if t.TLS != "" && s.front.CertFile == "" {

@@ -78,7 +78,8 @@ func Start(cfg Config) (*Server, error) {
 		}
 		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("loading the TLS certificate: %w", err)
+			return nil, fmt.Errorf("loading the TLS certificate %s and its key %s, PEM files that belong together: %w",
+				cfg.CertFile, cfg.KeyFile, err)
 		}
 		certs = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 		s.secure, headers = true, tlsHello
