@@ -154,7 +154,7 @@ func TestEstimateOfTheDownlinkBoundsIt(t *testing.T) {
 	bob.connected()
 	read(t, bob.inlet(bob.subscription(low[0]).ID), 10)
 	read(t, bob.inlet(bob.subscription(high[0]).ID), 10)
-	w.srv.Estimate("bob", 28_000) // bits per second, of almost twenty thousand each
+	w.srv.Estimate("bob", 22_000) // bits per second, of almost twenty thousand each, or half on a busy machine
 	bob.isOff(low[0])
 	w.srv.Estimate("bob", 1000)
 	bob.isOff(low[0], high[0])

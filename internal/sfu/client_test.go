@@ -425,7 +425,8 @@ func (c *client) sees(identity string, state signaling.ParticipantState) (p sign
 // stop is called.
 type stream struct {
 	stop  func()
-	delta atomic.Bool // send no key frames
+	delta atomic.Bool  // send no key frames
+	skip  atomic.Int32 // so many packets are left out, for good
 }
 
 func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream {
@@ -455,10 +456,14 @@ func (c *client) stream(out *rtc.Outlet, codec media.Codec, from uint16) *stream
 				payload[1] |= 1
 			}
 			h := rtp.Header{Version: 2, PayloadType: pt, SequenceNumber: seq, Timestamp: ts, Marker: true}
-			if ring != nil {
-				ring.Put(&h, payload)
+			if s.skip.Load() > 0 {
+				s.skip.Add(-1)
+			} else {
+				if ring != nil {
+					ring.Put(&h, payload)
+				}
+				_ = out.Write(&h, payload, time.Time{})
 			}
-			_ = out.Write(&h, payload, time.Time{})
 			seq++
 			ts += 450
 		}
