@@ -447,8 +447,18 @@ func (r *Room) setSubscribed(pub *RemoteTrackPublication, want bool, settled cha
 		settled <- signaling.NewError(signaling.CodeSubscriptionNotSupported)
 		return
 	}
-	pub.waits = append(pub.waits, settled)
+	if want && !r.capabilities.Subscribe {
+		settled <- signaling.Errorf(signaling.CodeTokenGrantsInvalid, "the role may not receive tracks")
+		return
+	}
+	before := pub.want
 	pub.want = &want
+	if len(r.exceptions()) > maxExceptions {
+		pub.want = before
+		settled <- signaling.Errorf(signaling.CodeSubscribeRulesInvalid, "more than %d tracks are chosen one by one", maxExceptions)
+		return
+	}
+	pub.waits = append(pub.waits, settled)
 	pub.failed = false
 	r.resubscribe()
 	if want == (pub.track != nil) {
@@ -456,19 +466,40 @@ func (r *Room) setSubscribed(pub *RemoteTrackPublication, want bool, settled cha
 	}
 }
 
-// resubscribe renews the rules that we send.
-func (r *Room) resubscribe() {
-	l := &r.loop
-	rules := []signaling.Rule{{Exclude: r.opts.ManualSubscribe, All: true}}
+// maxExceptions is how many publications may be subscribed, or not, other than
+// ManualSubscribe says. Servers take 256 rules.
+const maxExceptions = 255
+
+// exceptions are the publications that the program wants otherwise than
+// ManualSubscribe says.
+func (r *Room) exceptions() []*RemoteTrackPublication {
+	var list []*RemoteTrackPublication
 	for _, p := range r.remotes {
 		for _, pub := range p.tracks {
 			if pub.want != nil && *pub.want == r.opts.ManualSubscribe {
-				rules = append(rules, signaling.Rule{Exclude: !*pub.want, Track: pub.sid})
+				list = append(list, pub)
 			}
 		}
 	}
+	return list
+}
+
+// resubscribe renews the rules that we send.
+func (r *Room) resubscribe() {
+	r.choose(func(pub *RemoteTrackPublication) signaling.Rule { return signaling.Rule{Track: pub.sid} })
+	r.loop.subDirty = true
+}
+
+// choose makes the rules, with one for each exception.
+func (r *Room) choose(rule func(*RemoteTrackPublication) signaling.Rule) {
+	l := &r.loop
+	rules := []signaling.Rule{{Exclude: r.opts.ManualSubscribe, All: true}}
+	for _, pub := range r.exceptions() {
+		one := rule(pub)
+		one.Exclude = !r.opts.ManualSubscribe
+		rules = append(rules, one)
+	}
 	l.subscribe = signaling.Subscribe{Revision: l.subscribe.Revision + 1, Rules: rules}
-	l.subDirty = true
 }
 
 // applyChannel takes a media-signaling message.

@@ -31,7 +31,8 @@ type ConnectOptions struct {
 	// them when it ends. Nothing is captured unless it is put in here.
 	Tracks []LocalTrack
 	// ManualSubscribe subscribes to nothing until SetSubscribed is called.
-	// Default: subscribe to every track.
+	// Default: subscribe to every track. In a peer-to-peer room every track is
+	// subscribed in any case.
 	ManualSubscribe bool
 	// BandwidthProfile says which video the server sends, and how large, where
 	// it cannot be all. Default: everything is sent. It has no effect in a
@@ -294,6 +295,11 @@ func (r *Room) freshJoin() (signaling.Join, error) {
 	if err != nil {
 		return signaling.Join{}, err
 	}
+	// What others publish has other handles in a new session. Their names last
+	// until we are told.
+	r.choose(func(pub *RemoteTrackPublication) signaling.Rule {
+		return signaling.Rule{Publisher: pub.participant.identity, Track: pub.name}
+	})
 	l.dirty, l.subDirty, l.share.profileDirty = false, false, false
 	return signaling.Join{
 		Token: r.token, Room: r.opts.Name, Participant: *r.localSection(), PeerConnections: pcs,

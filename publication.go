@@ -96,7 +96,17 @@ func (p *RemoteTrackPublication) Events() <-chan Event {
 func (p *RemoteTrackPublication) Done() <-chan struct{} { return p.finale }
 
 // SetSubscribed subscribes to the track or unsubscribes, and waits until it is
-// so. It overrides ManualSubscribe for this publication.
+// so: then IsSubscribed tells it, TrackSubscribed or TrackUnsubscribed is among
+// the events, and the server sends nothing of a track that is not wanted. It
+// overrides ManualSubscribe for this publication, through reconnecting and until
+// it ends. While the connection is lost it waits. Of several calls that wait the
+// last counts for all.
+//
+// The error is [ErrTokenGrants] where the role in the token may not receive
+// tracks, or an administrator excluded this one; [ErrUnsubscribed] when the
+// publication ends first; an [*Error] with code 53117 in peer-to-peer rooms and
+// with servers that take no wishes, 53305 where the server has no capacity, and
+// 53215 when more than 255 publications are chosen one by one.
 func (p *RemoteTrackPublication) SetSubscribed(ctx context.Context, want bool) error {
 	r := p.participant.room
 	settled := make(chan error, 1)

@@ -252,14 +252,15 @@ func (s *Server) SubscribeRules(nameOrSID, participant string) (ParticipantStatu
 
 // SetSubscribeRules replaces the rules of a participant that is there, with
 // the errors of [Server.SubscribeRules] and [signaling.CodeSubscribeRulesInvalid].
-// The participant's own next rules replace them in turn.
+// The participant's own next rules replace them in turn, as far as they want
+// what these include: the rest stays excluded.
 func (s *Server) SetSubscribeRules(nameOrSID, participant string, rules []signaling.Rule) (ParticipantStatus, SubscribeRules, error) {
 	if err := checkRules(rules); err != nil {
 		return ParticipantStatus{}, SubscribeRules{}, err
 	}
 	rules = slices.Clone(rules)
 	return s.subscribeRules(nameOrSID, participant, func(p *peer) {
-		p.rules, p.rulesUpdated = rules, time.Now()
+		p.rules, p.limits, p.rulesUpdated = rules, rules, time.Now()
 		p.reconcile()
 	})
 }

@@ -39,6 +39,8 @@ type peer struct {
 	refused       map[string]*signaling.Error // by wire id
 
 	rules         []signaling.Rule
+	limits        []signaling.Rule // an administrator's, which hold against the client's; nil: none
+	barred        []string         // SIDs of what the client's rules want and these do not
 	rulesRevision int
 	rulesUpdated  time.Time
 	roster        *roster
@@ -170,6 +172,7 @@ func (p *peer) apply(lp *signaling.LocalParticipant, pcs []signaling.PeerConnect
 			return err
 		}
 		p.rulesRevision, p.rules, p.rulesUpdated = sub.Revision, slices.Clone(sub.Rules), time.Now()
+		p.subscribedDirty = true // the answer, also where it is what was told before
 		p.reconcile()
 	}
 	return nil

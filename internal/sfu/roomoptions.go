@@ -163,8 +163,9 @@ func (s *Server) SetRecording(nameOrSID string, rules []signaling.Rule) (RoomSta
 }
 
 // SetSubscribed makes a participant, named by its SID or identity, receive a
-// track or not, whatever its rules said of it before. It returns the
-// participant's SID. The error has the code [signaling.CodeRoomNotFound],
+// track or not, whatever its rules said of it before. What it is not to receive
+// it does not receive by rules of its own either. It returns the participant's
+// SID. The error has the code [signaling.CodeRoomNotFound],
 // [signaling.CodeParticipantNotFound] or, for the track,
 // [signaling.CodeNotFound].
 func (s *Server) SetSubscribed(nameOrSID, participant, trackSID string, wanted bool) (participantSID string, err error) {
@@ -198,17 +199,25 @@ func (s *Server) SetSubscribed(nameOrSID, participant, trackSID string, wanted b
 	return p.sid, nil
 }
 
-// setSubscribed puts a rule for the track behind all others, in place of an
-// older one.
+// setSubscribed puts a rule for the track behind all others.
 func (p *peer) setSubscribed(trackSID string, wanted bool) {
-	rule := signaling.Rule{Track: trackSID}
-	p.rules = slices.DeleteFunc(slices.Clone(p.rules), func(r signaling.Rule) bool {
-		r.Exclude = false
-		return r == rule || r.Track != "" && sid.Valid(r.Track, sid.Track) && !p.roster.has(r.Track)
-	})
-	rule.Exclude = !wanted
-	p.rules, p.rulesUpdated = append(p.rules, rule), time.Now()
+	rule := signaling.Rule{Track: trackSID, Exclude: !wanted}
+	p.rules, p.rulesUpdated = p.amend(p.rules, rule), time.Now()
+	if p.limits == nil {
+		p.limits = everything
+	}
+	p.limits = p.amend(p.limits, rule)
 	p.reconcile()
+}
+
+// amend returns the rules with one more behind them, in place of an older one
+// for its track and without those for tracks that are gone.
+func (p *peer) amend(rules []signaling.Rule, rule signaling.Rule) []signaling.Rule {
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r signaling.Rule) bool {
+		own := r == signaling.Rule{Track: rule.Track, Exclude: r.Exclude}
+		return own || r.Track != "" && sid.Valid(r.Track, sid.Track) && !p.roster.has(r.Track)
+	})
+	return append(rules, rule)
 }
 
 func (s *roster) has(trackSID string) bool {

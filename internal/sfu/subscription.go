@@ -29,13 +29,24 @@ func (p *peer) reconcile() {
 	}
 	r := p.roster
 	wanted := make(map[*publication]string, len(r.pubs))
+	var barred []string
 	if p.role.CanSubscribe() {
+		limits := p.limits
+		if limits == nil {
+			limits = everything
+		}
+		allowed := Evaluate(limits, r.offers, p.sid)
 		for i, want := range Evaluate(p.rules, r.offers, p.sid) {
-			if want {
+			switch {
+			case want && allowed[i]:
 				wanted[r.pubs[i]] = r.owners[i]
+			case want:
+				barred = append(barred, r.pubs[i].sid)
 			}
 		}
 	}
+	p.subscribedDirty = p.subscribedDirty || !slices.Equal(barred, p.barred)
+	p.barred = barred
 	p.subs = slices.DeleteFunc(p.subs, func(s *subscription) bool {
 		if _, keep := wanted[s.pub]; keep {
 			delete(wanted, s.pub)
@@ -54,6 +65,11 @@ func (p *peer) reconcile() {
 	p.forgetWishes()
 	p.assign()
 }
+
+// everything are the limits of one whom nobody limits.
+var everything = []signaling.Rule{{All: true}}
+
+var errBarred = signaling.Errorf(signaling.CodeTokenGrantsInvalid, "the subscribe rules that an administrator set exclude the track")
 
 // assign gives the subscriptions that wait a way to the client, as far as
 // there is one.
@@ -142,7 +158,8 @@ func (p *peer) drop(s *subscription) {
 }
 
 // subscribed is everything that the client receives. A client with slots is
-// also told what waits for one.
+// also told what waits for one, and one that speaks our extensions what it asks
+// for in vain.
 func (p *peer) subscribed() *signaling.Subscribed {
 	list := &signaling.Subscribed{Revision: p.subscribedRevision}
 	for _, s := range p.subs {
@@ -150,6 +167,11 @@ func (p *peer) subscribed() *signaling.Subscribed {
 			continue
 		}
 		list.Tracks = append(list.Tracks, signaling.Subscription{SID: s.pub.sid, ID: s.id, From: s.first, Err: s.err})
+	}
+	if p.extended {
+		for _, sid := range p.barred {
+			list.Tracks = append(list.Tracks, signaling.Subscription{SID: sid, Err: errBarred})
+		}
 	}
 	return list
 }
