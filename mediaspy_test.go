@@ -16,7 +16,8 @@ type spy struct {
 	states  []signaling.State
 	sent    []signaling.Description
 	came    []signaling.Description
-	updates int // that a client sent
+	ice     []signaling.Candidate // that a client sent apart from descriptions
+	updates int                   // that a client sent
 }
 
 func (s *spy) Dial(ctx context.Context, join signaling.Join) (signaling.Session, error) {
@@ -60,6 +61,11 @@ type spied struct {
 func (s *spied) Send(u signaling.Update) error {
 	s.spy.note(&s.spy.sent, u.PeerConnections)
 	s.spy.mu.Lock()
+	for _, pc := range u.PeerConnections {
+		if pc.ICE != nil {
+			s.spy.ice = append(s.spy.ice, pc.ICE.Candidates...)
+		}
+	}
 	s.spy.updates++
 	s.spy.mu.Unlock()
 	return s.Session.Send(u)
