@@ -144,35 +144,15 @@ func (r *Room) find(s signaling.RemoteParticipant) *RemoteParticipant {
 	return nil
 }
 
+// applyTracks takes a participant's list of tracks. Those that it lacks go
+// first: a new one may have the name of an old one.
 func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack) {
+	known := make([]*RemoteTrackPublication, len(tracks))
 	kept := make(map[*RemoteTrackPublication]bool, len(tracks))
-	for _, t := range tracks {
-		if t.SID == "" {
-			continue
+	for i, t := range tracks {
+		if known[i] = r.findPublication(p, t, kept); known[i] != nil {
+			kept[known[i]] = true
 		}
-		pub := p.publication(t.SID)
-		if pub == nil && (!knownKind(t.Kind) || len(kept) >= maxTracks) {
-			continue // nothing that we could give to the program
-		}
-		if pub == nil && r.loop.re.rejoined {
-			for _, old := range p.tracks {
-				if !kept[old] && old.kind == t.Kind && old.name == t.Name {
-					pub = old
-					pub.sid = t.SID
-					break
-				}
-			}
-		}
-		if pub == nil {
-			pub = &RemoteTrackPublication{
-				participant: p, kind: t.Kind, name: t.Name, stream: t.Stream, sid: t.SID,
-				enabled: t.Enabled, priority: t.Priority, finale: make(chan struct{}),
-			}
-			p.tracks = append(slices.Clone(p.tracks), pub)
-			r.timeline.Append(TrackPublished{pub, p})
-		}
-		kept[pub] = true
-		r.applyTrack(p, pub, t)
 	}
 	for _, pub := range p.tracks {
 		if !kept[pub] {
@@ -181,6 +161,43 @@ func (r *Room) applyTracks(p *RemoteParticipant, tracks []signaling.RemoteTrack)
 			r.timeline.Append(TrackUnpublished{pub, p})
 		}
 	}
+	for i, t := range tracks {
+		pub := known[i]
+		if pub == nil {
+			pub = p.publication(t.SID) // a SID that comes twice
+		}
+		if pub == nil {
+			if t.SID == "" || !knownKind(t.Kind) || len(p.tracks) >= maxTracks {
+				continue // nothing that we could give to the program
+			}
+			pub = &RemoteTrackPublication{
+				participant: p, kind: t.Kind, name: t.Name, stream: t.Stream, sid: t.SID,
+				enabled: t.Enabled, priority: t.Priority, finale: make(chan struct{}),
+			}
+			p.tracks = append(slices.Clone(p.tracks), pub)
+			r.timeline.Append(TrackPublished{pub, p})
+		}
+		r.applyTrack(p, pub, t)
+	}
+}
+
+// findPublication returns the publication that the entry is about, or nil.
+// After a full reconnect the server's handles are new, and which it is tell the
+// kind and the name.
+func (r *Room) findPublication(p *RemoteParticipant, t signaling.RemoteTrack, taken map[*RemoteTrackPublication]bool) *RemoteTrackPublication {
+	if t.SID == "" {
+		return nil
+	}
+	if pub := p.publication(t.SID); pub != nil || !r.loop.re.rejoined {
+		return pub
+	}
+	for _, old := range p.tracks {
+		if !taken[old] && old.kind == t.Kind && old.name == t.Name {
+			old.sid = t.SID
+			return old
+		}
+	}
+	return nil
 }
 
 func knownKind(k Kind) bool { return k == KindAudio || k == KindVideo || k == KindData }

@@ -55,9 +55,12 @@ type SentStats struct {
 type QualityLimitation string
 
 const (
-	QualityLimitationNone      QualityLimitation = "none"
-	QualityLimitationBandwidth QualityLimitation = "bandwidth" // the connection takes no more
-	QualityLimitationCPU       QualityLimitation = "cpu"       // the machine encodes no more
+	// QualityLimitationNone says that the source does what it can.
+	QualityLimitationNone QualityLimitation = "none"
+	// QualityLimitationBandwidth says that the connection takes no more.
+	QualityLimitationBandwidth QualityLimitation = "bandwidth"
+	// QualityLimitationCPU says that the machine encodes no more.
+	QualityLimitationCPU QualityLimitation = "cpu"
 )
 
 // Stats returns the counters of the connection and its audio and video tracks.
