@@ -39,6 +39,10 @@ func TestBadInput(t *testing.T) {
 	audio, text := filepath.Join(t.TempDir(), "tone.ogg"), writeFile(t, "no media")
 	_, ogg := testclips.File(media.Opus)
 	require.NoError(t, os.WriteFile(audio, ogg, 0o600))
+	beginning := func(size int) (path string) {
+		_, ivf := testclips.File(media.VP8)
+		return writeFile(t, string(ivf[:size]))
+	}
 	cases := []struct {
 		args string
 		env  []string
@@ -52,6 +56,9 @@ func TestBadInput(t *testing.T) {
 		{"demo --listen 0.0.0.0:0", nil, []string{"127.0.0.1"}},
 		{"demo --video /no/such.ivf", nil, []string{"--video", "/no/such.ivf", "no such file"}},
 		{"demo --video " + text, nil, []string{"--video", "unknown format", "IVF"}},
+		{"demo --video " + beginning(32), nil, []string{"--video", "no frames"}},
+		{"demo --video " + beginning(100), nil, []string{"--video", "cut off"}},
+		{"join --url ws://127.0.0.1:1/signaling --token t --video " + beginning(32), nil, []string{"--video", "no frames"}},
 		{"demo --video " + audio, nil, []string{"opus", "--audio"}},
 		{"demo --log-level loud", nil, []string{"loud", "debug"}},
 		{"token", good, []string{"--identity"}},
@@ -144,8 +151,12 @@ func demoJSON(t *testing.T, stdout string) demoSummary {
 
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "recordings")
-	stdout, stderr, status := parleyRun(t, nil, "demo", "--duration", "3s", "--json", "--record", dir)
+	loud := []string{"PION_LOG_TRACE=all", "PION_LOG_DEBUG=all"} // what is below has nothing to say unless it is asked
+	stdout, stderr, status := parleyRun(t, loud, "demo", "--duration", "3s", "--json", "--record", dir)
 	require.Zero(t, status, stderr)
+	for line := range strings.Lines(stderr) {
+		require.Regexp(t, `^(watch at http|  +\d+s  participants )`, line)
+	}
 	s := demoJSON(t, stdout)
 	require.Greater(t, s.FramesReceived, int64(20))
 	require.GreaterOrEqual(t, s.FramesSent, s.FramesReceived)

@@ -54,18 +54,29 @@ type Source struct {
 	keyWish atomic.Bool
 }
 
-// Open opens the file at path. Errors about its contents are of type [*Error].
+// Open opens the file at path. Errors about its contents are of type [*Error];
+// of a regular file its first sample is read, so that one without any, or with
+// a broken one, is told here.
 func Open(path string, opts *Options) (*Source, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, &Error{Path: path, Err: err}
 	}
 	s, err := newSource(f, path, opts)
+	if err == nil && regular(f) {
+		err = s.hold()
+	}
 	if err != nil {
 		_ = f.Close() // nothing was written
 		return nil, err
 	}
 	return s, nil
+}
+
+// regular reports whether reading waits for nobody.
+func regular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // NewReader plays r, from where it stands. When r is an [io.Closer], Close

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,4 +235,39 @@ func TestDamageInALoopIsAnError(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Greater(t, n, 10, "what is whole is played first")
 	})
+}
+
+// What is wrong with the beginning of a file is told when it is opened, and not
+// in the middle of a call.
+func TestOpenLooksAtTheFirstSample(t *testing.T) {
+	for codec, header := range map[media.Codec]int{media.VP8: 32, media.Opus: 0, media.H264: 0, media.PCMU: 0} {
+		name, data := testclips.File(codec)
+		dir := t.TempDir()
+		open := func(data []byte) error {
+			path := filepath.Join(dir, name)
+			require.NoError(t, os.WriteFile(path, data, 0o600))
+			src, err := file.Open(path, nil)
+			if err == nil {
+				s, err := src.Next(t.Context())
+				require.NoError(t, err)
+				require.NotEmpty(t, s.Data)
+				require.Zero(t, s.Timestamp)
+				require.NoError(t, src.Close())
+			}
+			return err
+		}
+		require.NoError(t, open(data), codec)
+		if header > 0 {
+			require.ErrorIs(t, open(data[:header]), file.ErrEmpty, codec)
+		}
+		var e *file.Error
+		if codec == media.VP8 {
+			require.ErrorIs(t, open(data[:100]), io.ErrUnexpectedEOF, codec)
+			huge := slices.Clone(data)
+			copy(huge[32:], []byte{0xff, 0xff, 0xff, 0x7f})
+			require.ErrorAs(t, open(huge), &e)
+			require.ErrorIs(t, e, file.ErrMalformed)
+			require.NotEmpty(t, e.Hint, "how to mend it")
+		}
+	}
 }

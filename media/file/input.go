@@ -146,6 +146,9 @@ func (in *input) explain(err error) error {
 	if errors.Is(err, bitstream.ErrInvalid) || errors.Is(err, bitstream.ErrTruncated) {
 		e.Err = fmt.Errorf("%w: %w", ErrMalformed, e.Err)
 	}
+	if e.Hint == "" && errors.Is(e.Err, ErrMalformed) {
+		e.Hint = "the file is damaged; copy it again, or see what is left of it with: ffmpeg -i FILE -c copy OUT"
+	}
 	e.Path = in.path
 	return e
 }
