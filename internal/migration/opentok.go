@@ -81,11 +81,11 @@ var openTokEvents = Section{
 		},
 		{
 			Name: "archiveStarted", Args: []Arg{says("id", "not told"), says("name", "not told")}, Go: []string{"Room.RecordingStarted()"},
-			Types: []string{"RecordingStarted"}, Note: "as the server tells; the bundled one does not yet",
+			Types: []string{"RecordingStarted"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)",
 		},
 		{
 			Name: "archiveStopped", Args: []Arg{says("id", "not told"), says("name", "not told")}, Go: []string{"Room.RecordingStopped()"},
-			Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does not yet",
+			Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)",
 		},
 		{Name: "muteForced", Args: []Arg{says("active", "not told")}, Status: Later, Note: "nobody can mute others yet"},
 		{

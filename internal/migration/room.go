@@ -55,7 +55,7 @@ var options = Section{
 		},
 		{
 			Name: "preferredVideoCodecs", Go: []string{"TrackOptions.Codec", "media.Source"},
-			Note: "as `preferredAudioCodecs`; simulcast comes later",
+			Note: "as `preferredAudioCodecs`; `simulcast: true` is `NewSimulcastVideoTrack`",
 		},
 		{Name: "maxAudioBitrate", Go: []string{"ConnectOptions.MaxAudioBitrate"}, Note: "reaches sources that are a `media.BitrateSetter`"},
 		{Name: "maxVideoBitrate", Go: []string{"ConnectOptions.MaxVideoBitrate"}, Note: "as `maxAudioBitrate`"},
@@ -101,7 +101,7 @@ var room = Section{
 			Note: "a copy, in order of arrival; events begin with those who are there, so a program need not walk it first. It still answers after the end",
 		},
 		{Name: "dominantSpeaker", Go: []string{"Room.DominantSpeaker()"}, Note: "with `ConnectOptions.DominantSpeaker`"},
-		{Name: "isRecording", Go: []string{"Room.IsRecording()"}, Note: "as the server tells; the bundled one does not yet"},
+		{Name: "isRecording", Go: []string{"Room.IsRecording()"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)"},
 		{Name: "mediaRegion", Go: []string{"Room.MediaRegion()"}, Note: `"" instead of null`},
 		{Name: "disconnect", Go: []string{"Room.Disconnect()"}, Note: "returns within a second, may be called from anywhere and again"},
 		{Name: "getStats", Go: []string{"Room.Stats", "Room.StatsEvery", "LocalTrackPublication.Stats()", "RemoteVideoTrack.Stats()", "RemoteAudioTrack.Stats()"}},
@@ -141,8 +141,8 @@ var roomEvents = Section{
 			Go: []string{"Room.DominantSpeakerChanged()"}, Types: []string{"DominantSpeakerChanged"},
 			Note: "with `ConnectOptions.DominantSpeaker`; nil instead of null; only the newest waits",
 		},
-		{Name: "recordingStarted", Go: []string{"Room.RecordingStarted()"}, Types: []string{"RecordingStarted"}, Note: "as the server tells; the bundled one does not yet"},
-		{Name: "recordingStopped", Go: []string{"Room.RecordingStopped()"}, Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does not yet"},
+		{Name: "recordingStarted", Go: []string{"Room.RecordingStarted()"}, Types: []string{"RecordingStarted"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)"},
+		{Name: "recordingStopped", Go: []string{"Room.RecordingStopped()"}, Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)"},
 		{
 			Name: "trackPublished", Args: []Arg{arg("publication", "TrackPublished.Publication"), arg("participant", "TrackPublished.Participant")},
 			Go: []string{"Room.TrackPublished()"}, Types: []string{"TrackPublished"},
