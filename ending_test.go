@@ -54,6 +54,44 @@ func TestR36EveryEndingIsExplained(t *testing.T) {
 	}
 }
 
+// Who is away while its stay is ended learns it when it comes back, and stays
+// out: its token would let it in again.
+func TestR36EndingsAreToldToWhoeverComesBack(t *testing.T) {
+	for _, story := range []struct {
+		name   string
+		end    func(c *call)
+		err    error
+		reason parley.DisconnectReason
+	}{
+		{"duplicate identity", func(c *call) { c.join("bob") }, parley.ErrDuplicateIdentity, parley.ReasonDuplicate},
+		{"room completed", func(c *call) { c.srv.Complete("lab") }, parley.ErrRoomCompleted, parley.ReasonCompleted},
+		{"removed", func(c *call) { c.srv.Remove("lab", "bob") }, parley.ErrParticipantNotFound, parley.ReasonRemoved},
+		{"stay over", func(*call) { time.Sleep(20 * time.Second) }, parley.ErrParticipantNotFound, parley.ReasonDuration},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			inCall(t, 36, func(c *call) {
+				mark := c.bob.log.mark()
+				time.Sleep(38 * time.Second)
+				c.bob.host.SetBlackhole(true)
+				time.Sleep(time.Second)
+				story.end(c)
+				time.Sleep(3 * time.Second)
+				c.bob.lines.reset()
+				c.bob.host.SetBlackhole(false)
+				end, _ := await[parley.Disconnected](c.bob, mark)
+				require.ErrorIs(c.t, end.Err, story.err)
+				require.Equal(c.t, story.reason, end.Reason)
+				time.Sleep(time.Minute)
+				require.Equal(c.t, parley.StateDisconnected, c.bob.room.State())
+			}, func(cfg *sfu.Config) {
+				if story.reason == parley.ReasonDuration {
+					cfg.MaxParticipantDuration = time.Minute
+				}
+			})
+		})
+	}
+}
+
 func TestOthersSeeWhoReconnects(t *testing.T) {
 	inCall(t, 1, func(c *call) {
 		mark := c.alice.log.mark()

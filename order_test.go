@@ -30,8 +30,8 @@ func TestR33OrderThroughRandomFaults(t *testing.T) {
 				// silent for 15 s before its session's 30 s begin.
 				time.Sleep(50 * time.Second)
 				for _, m := range s.here {
-					require.Equal(t, parley.StateConnected, m.room.State(), "%s: %s", m.name, m.log)
-					require.Len(t, m.room.Participants(), len(s.here)-1, "%s: %s", m.name, m.log)
+					require.Equal(l.t, parley.StateConnected, m.room.State(), "%s: %s", m.name, m.log)
+					require.Len(l.t, m.room.Participants(), len(s.here)-1, "%s: %s", m.name, m.log)
 				}
 			})
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-rtc/parley"
+	"github.com/parley-rtc/parley/internal/sfu"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,7 +20,7 @@ type call struct {
 	talk       *talk
 }
 
-func inCall(t *testing.T, seed uint64, f func(c *call)) {
+func inCall(t *testing.T, seed uint64, f func(c *call), change ...func(*sfu.Config)) {
 	t.Helper()
 	inLab(t, seed, func(l *lab) {
 		data := dataTrack(l.t, "data")
@@ -31,7 +32,7 @@ func inCall(t *testing.T, seed uint64, f func(c *call)) {
 		c.view.after(l.t, time.Now())
 		time.Sleep(3 * time.Second)
 		f(c)
-	})
+	}, change...)
 }
 
 func TestR06LinkDown6s(t *testing.T) {

@@ -430,7 +430,7 @@ func (r *Room) dialed(join signaling.Join, s signaling.Session, err error) {
 		r.dial(0, 0) // what the application or the machine met may pass
 		return
 	}
-	over := join.Resume != "" && e.Cause == nil &&
+	over := join.Resume != "" && e.Cause == nil && e.Reason == "" &&
 		(e.Code == signaling.CodeSignalingDisconnected || e.Code == signaling.CodeParticipantNotFound)
 	switch {
 	case l.session != nil && over:

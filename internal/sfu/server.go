@@ -141,6 +141,7 @@ type Server struct {
 	ended    map[string]endedRoom // the last that were completed, by SID
 	order    []string             // of their completion
 	sessions map[string]*peer
+	endings  endings
 	closing  bool
 	retry    time.Duration
 }
@@ -309,10 +310,11 @@ func (s *Server) addPeer(p *peer) bool {
 	return true
 }
 
-func (s *Server) forgetPeer(p *peer) {
+func (s *Server) forgetPeer(p *peer, err *signaling.Error, reason signaling.DisconnectReason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, p.session)
+	s.endings.add(p, err, reason)
 }
 
 func (s *Server) session(id string) *peer {

@@ -217,23 +217,28 @@ func (s *Server) resume(conn *rsp.ServerConn, j *signaling.Join) (*peer, *signal
 	if err != nil {
 		return nil, asError(err, signaling.CodeTokenInvalid)
 	}
+	refusal := errOver
 	p := s.session(j.Resume)
-	unknown := signaling.Errorf(signaling.CodeSignalingDisconnected, "the session is over")
-	if p == nil || p.identity != g.Identity || p.account != g.AccountSID {
-		return nil, unknown
+	if p != nil && p.identity == g.Identity && p.account == g.AccountSID {
+		p.do(func() { refusal = p.resume(conn, j) })
 	}
-	var refusal *signaling.Error
-	if !p.do(func() { refusal = p.resume(conn, j) }) {
-		return nil, unknown
+	if refusal == errOver {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := s.endings.of(j.Resume, g.Identity, g.AccountSID, conn.Extended()); err != nil {
+			return nil, err
+		}
 	}
 	return p, refusal
 }
+
+var errOver = signaling.Errorf(signaling.CodeSignalingDisconnected, "the session is over")
 
 // resume applies what the client did meanwhile before anybody hears that it is
 // back.
 func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error {
 	if p.ended {
-		return signaling.Errorf(signaling.CodeSignalingDisconnected, "the session is over")
+		return errOver
 	}
 	if old := p.conn; old != nil {
 		p.srv.spawn(old.Close)
