@@ -521,8 +521,12 @@ func (r *Room) choose(rule func(*RemoteTrackPublication) signaling.Rule) {
 
 // applyChannel takes a media-signaling message.
 func (r *Room) applyChannel(c signaling.Channel) {
-	if c.Name == channelQuality {
+	switch c.Name {
+	case channelQuality:
 		r.applyQuality(c.Payload)
+		return
+	case channelControl:
+		r.applyControl(c.Payload)
 		return
 	}
 	var m struct {

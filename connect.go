@@ -113,7 +113,7 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 	}
 	r := &Room{
 		opts: *opts, token: token, log: opts.Logger,
-		poke: make(chan struct{}, 1), done: make(chan struct{}),
+		poke: make(chan struct{}, 1), done: make(chan struct{}), requests: make(chan struct{}, maxRequests),
 		memos: map[any]any{}, messages: &messageHub{},
 		capabilities: Capabilities{Publish: true, PublishData: true, Subscribe: true},
 	}

@@ -34,6 +34,8 @@ const (
 // Sentinels for what programs branch on. Each matches, with errors.Is, every
 // error of its code.
 var (
+	ErrSignalTooLong           error = signaling.NewError(signaling.CodeSignalTooLong)
+	ErrSignalType              error = signaling.NewError(signaling.CodeSignalTypeInvalid)
 	ErrTokenInvalid            error = signaling.NewError(signaling.CodeTokenInvalid)
 	ErrTokenHeader             error = signaling.NewError(signaling.CodeTokenHeaderInvalid)
 	ErrTokenIssuer             error = signaling.NewError(signaling.CodeTokenIssuerInvalid)
@@ -116,6 +118,14 @@ func (e *LostError) Unwrap() []error {
 		return []error{e.Err}
 	}
 	return []error{e.Err, e.Last}
+}
+
+// inContext says what was being done when the error is one of an answer.
+func inContext(err error, doing string) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return wrap("%s: %w", doing, err)
+	}
+	return err
 }
 
 func wrap(format string, args ...any) error {

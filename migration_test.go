@@ -274,8 +274,7 @@ var absent = []string{
 	"LocalParticipant: properties and methods: setNetworkQualityConfiguration",
 	"Tracks: properties and methods: processor", "Tracks: properties and methods: addProcessor",
 	"Tracks: properties and methods: removeProcessor", "Tracks: properties and methods: noiseCancellation",
-	"Events of an OpenTok session: signal", "Events of an OpenTok session: muteForced",
-	"Calls of an OpenTok client: session.signal",
+	"Events of an OpenTok session: muteForced",
 }
 
 func TestEveryNameOfTheOtherSDKsIsInTheTable(t *testing.T) {

@@ -128,6 +128,9 @@ func participantOf(e Event) *RemoteParticipant {
 		return e.Participant
 	case TrackDimensionsChanged:
 		return e.Participant
+	case SignalReceived:
+		p, _ := e.Participant.(*RemoteParticipant)
+		return p
 	}
 	if pub := publicationOf(e); pub != nil {
 		return pub.participant

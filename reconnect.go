@@ -85,6 +85,7 @@ func (r *Room) joined(join signaling.Join, s signaling.Session) {
 	l.session, l.sessionID, l.caps = s, state.Session, state.Capabilities
 	l.generation++
 	l.re.begun = time.Now()
+	r.controlBegins(fresh)
 	if why := r.strange(state, fresh); why != "" {
 		r.end(wrap("%w", signaling.Errorf(signaling.CodeSignalingIncomingInvalid, "%s", why)), ReasonProtocol)
 		return
@@ -195,6 +196,7 @@ func (r *Room) sessionLost(err error) {
 	}
 	l.generation++
 	l.re.last = err
+	r.controlLost()
 	if time.Since(l.re.begun) >= settleTime {
 		l.re.tries = 0
 	}

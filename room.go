@@ -51,6 +51,8 @@ type Room struct {
 	inbox   []func()
 	poke    chan struct{}
 	stopped bool
+	// requests has an entry for each call that waits for the server's answer.
+	requests chan struct{}
 
 	life   context.Context //nolint:containedctx // ends with the room; for its own goroutines only
 	cancel context.CancelFunc
@@ -144,7 +146,7 @@ func (r *Room) Capabilities() Capabilities {
 // [ErrTokenGrants], 20106, and nobody hears of the track.
 type Capabilities struct {
 	Publish     bool // audio and video tracks
-	PublishData bool // data tracks
+	PublishData bool // data tracks and signals
 	Subscribe   bool // to the tracks of others; without it none is ever subscribed
 	// Moderate says that the role is a moderator's. There are no calls for
 	// moderators here so far: a program removes participants through the
@@ -379,6 +381,7 @@ type loopState struct {
 	seen                                                   map[string]int // last revision of each participant SID
 
 	measuring measuring
+	control   control
 	re        reconnect
 }
 
@@ -411,6 +414,7 @@ func (r *Room) flush() {
 		l.share.profileDirty = false
 	}
 	u.Channels = append(append(r.asks(), r.measurements()...), l.replies...)
+	u.Channels = append(u.Channels, r.controls()...)
 	l.replies = nil
 	u.PeerConnections = l.engine.Flush()
 	if u.Participant == nil && u.Subscribe == nil && u.BandwidthProfile == nil && len(u.Channels)+len(u.PeerConnections) == 0 {

@@ -76,6 +76,9 @@ type Code int
 
 // The codes, by number. Text gives the standard wording of each.
 const (
+	CodeSignalTooLong     Code = 1413
+	CodeSignalTypeInvalid Code = 1461
+
 	CodeTokenInvalid          Code = 20101
 	CodeTokenHeaderInvalid    Code = 20102
 	CodeTokenIssuerInvalid    Code = 20103
@@ -150,6 +153,9 @@ func (c Code) Text() string {
 }
 
 var texts = map[Code]string{
+	CodeSignalTooLong:     "signal is too long",
+	CodeSignalTypeInvalid: "signal type contains invalid characters",
+
 	CodeTokenInvalid:          "access token is invalid",
 	CodeTokenHeaderInvalid:    "access token header is invalid",
 	CodeTokenIssuerInvalid:    "access token issuer or subject is invalid",

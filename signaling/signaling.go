@@ -147,7 +147,7 @@ type Capabilities struct {
 // rest, whatever the client believes.
 type Permissions struct {
 	Publish     bool // audio and video
-	PublishData bool // data tracks
+	PublishData bool // data tracks and signals
 	Subscribe   bool // receive the tracks of others
 	Moderate    bool // the role is a moderator's; no message is only for them so far
 }

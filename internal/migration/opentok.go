@@ -75,9 +75,9 @@ var openTokEvents = Section{
 			Go: []string{"Room.TrackDimensionsChanged()"}, Types: []string{"TrackDimensionsChanged"}, Note: "of what arrives, so of subscribed tracks",
 		},
 		{
-			Name: "signal", Args: []Arg{arg("from", "TrackMessage.Participant"), says("type", "not told; put it into the message"), arg("data", "TrackMessage.Data")},
-			Go: []string{"Room.Messages()"}, Status: Later,
-			Note: "signals that need no media come later. A data track serves until then: it reaches everybody who subscribes, and not the sender",
+			Name: "signal", Args: []Arg{arg("from", "SignalReceived.Participant"), arg("type", "SignalReceived.Type"), arg("data", "SignalReceived.Data")},
+			Go: []string{"Room.SignalReceived()", "Room.SignalsMissed()"}, Types: []string{"SignalReceived", "SignalsMissed"},
+			Note: "`signal:type` is a look at `Type`. `SignalsMissed` tells what a long outage cost",
 		},
 		{
 			Name: "archiveStarted", Args: []Arg{says("id", "not told"), says("name", "not told")}, Go: []string{"Room.RecordingStarted()"},
@@ -124,7 +124,7 @@ var openTokCalls = Section{
 		{Name: "session.unsubscribe", Go: []string{"RemoteTrackPublication.SetSubscribed"}},
 		{Name: "subscriber.subscribeToAudio, subscribeToVideo", Go: []string{"RemoteTrackPublication.SetSubscribed"}, Note: "for the one track"},
 		{Name: "subscriber.setPreferredResolution, setPreferredFrameRate", Status: Later},
-		{Name: "session.signal", Go: []string{"LocalDataTrack.Send", "LocalDataTrack.SendText"}, Status: Later, Note: "see the event"},
+		{Name: "session.signal", Go: []string{"Room.Signal", "Signal"}, Note: "`retryAfterReconnect: false` is `NoRetry: true`"},
 		{Name: "session.forceDisconnect, forceUnpublish, forceMuteStream, forceMuteAll", Status: Later},
 		{Name: "session.capabilities", Go: []string{"Room.Capabilities()"}, Note: "from the role in the token, which the server enforces"},
 		{Name: "connection.connectionId", Go: []string{"RemoteParticipant.SID()"}},

@@ -69,7 +69,7 @@ func TestProfileDecidesWhatIsSent(t *testing.T) {
 		bob.slot(media.Video)
 	}
 	require.NoError(t, bob.dial())
-	require.ElementsMatch(t, []string{"render_hints", "track_priority", "track_switch_off"}, bob.initial.Capabilities.Channels)
+	require.ElementsMatch(t, []string{"control", "render_hints", "track_priority", "track_switch_off"}, bob.initial.Capabilities.Channels)
 	bob.isOff(low...)
 	bob.connected()
 

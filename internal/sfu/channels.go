@@ -85,6 +85,9 @@ func (p *peer) channelNames() []string {
 			names = append(names, c.name)
 		}
 	}
+	if p.extended {
+		names = append(names, controlChannel)
+	}
 	return names
 }
 
@@ -233,6 +236,10 @@ func (p *peer) channelMessage(c *channel, data []byte) {
 // channelMessages takes those that came with the signaling.
 func (p *peer) channelMessages(list []signaling.Channel) {
 	for _, m := range list {
+		if m.Name == controlChannel && p.extended && len(m.Payload) <= channelMessage && !p.ended {
+			p.takeControl(m.Payload)
+			continue
+		}
 		for _, c := range p.channels.list {
 			if c.name == m.Name && p.channels.inSignaling && len(m.Payload) <= channelMessage && p.channels.incoming.Allow() {
 				p.channelMessage(c, m.Payload)

@@ -85,7 +85,7 @@ func TestChannelsOfClientsThatKnowOurExtensionsGoWithTheSignaling(t *testing.T) 
 	c := w.client("alice", "demo")
 	c.join.Channels = []string{"echo", "unheard of"}
 	require.NoError(t, c.dial())
-	require.Equal(t, []string{"echo"}, c.initial.Capabilities.Channels)
+	require.Equal(t, []string{"control", "echo"}, c.initial.Capabilities.Channels)
 	hello := signaling.Channel{Name: "echo", Payload: []byte(`{"type":"hello"}`)}
 	require.Equal(t, []signaling.Channel{hello}, c.initial.Update.Channels, "with the answer to the join")
 	say := func(payloads ...string) {

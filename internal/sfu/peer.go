@@ -48,6 +48,7 @@ type peer struct {
 
 	quality   qualities
 	channels  channels
+	control   control
 	hints     hints
 	allotment allotment
 	link      *link
@@ -119,6 +120,9 @@ func (p *peer) run() {
 func (p *peer) hear(n news) {
 	if n.roster.tick <= p.roster.tick {
 		return // older than the state that a resume began with
+	}
+	if p.owes() {
+		p.flush() // what was said before: its sender may be gone now
 	}
 	p.news = append(p.news, n.participants...)
 	p.roster = n.roster
@@ -219,6 +223,9 @@ func (p *peer) flush() {
 		for i := range descriptions { // of the same connection, one after the other
 			_ = p.conn.Send(signaling.Update{PeerConnections: descriptions[i : i+1]})
 		}
+	}
+	for _, part := range p.controls() {
+		_ = p.conn.Send(signaling.Update{Channels: part})
 	}
 	p.sayLate()
 	p.start()

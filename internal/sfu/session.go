@@ -244,6 +244,7 @@ func (p *peer) resume(conn *rsp.ServerConn, j *signaling.Join) *signaling.Error 
 		p.srv.spawn(old.Close)
 	}
 	p.conn = conn
+	p.control.sent, p.control.out = 0, nil
 	p.away.Stop()
 	var rules *signaling.Subscribe
 	if j.Subscribe.Revision > 0 {

@@ -29,6 +29,7 @@ var cases = []suiteCase{
 	{name: "coalescing keeps the newest", run: testCoalescing},
 	{name: "stale revisions change nothing", run: testStale},
 	{name: "an answer is not lost to an offer", run: testAnswerThenOffer},
+	{name: "channel messages keep their order", run: testChannels},
 	{name: "receive ends with its context", run: testReceiveCanceled},
 	{name: "leave", run: testLeave},
 	{name: "leave comes after what was sent", run: testLeaveOrder},
@@ -345,6 +346,37 @@ func testAnswerThenOffer(t *testing.T, f Fixture) {
 	require.Equal(t, signaling.DescriptionAnswer, seen[len(seen)-2].Type)
 	require.Equal(t, 2*n-1, seen[len(seen)-2].Revision)
 	require.Equal(t, 2*n, seen[len(seen)-1].Revision)
+}
+
+// testChannels: sections may replace each other, messages may not. Each arrives
+// once, in order, both ways.
+func testChannels(t *testing.T, f Fixture) {
+	s, peer := connect(t, f)
+	const n = 200
+	message := func(i int) []signaling.Channel {
+		return []signaling.Channel{{Name: "control", Payload: fmt.Appendf(nil, `{"id":%d}`, i)}}
+	}
+	check := func(from func(context.Context) (signaling.Update, error)) {
+		t.Helper()
+		next := 0
+		receive(t, from, func(u signaling.Update) bool {
+			for _, c := range u.Channels {
+				require.Equal(t, message(next)[0], c)
+				next++
+			}
+			return next == n
+		})
+	}
+	for i := range n {
+		require.NoError(t, s.Send(signaling.Update{
+			Participant: &signaling.LocalParticipant{Revision: i + 1}, Channels: message(i),
+		}))
+	}
+	check(peer.Receive)
+	for i := range n {
+		require.NoError(t, peer.Send(signaling.Update{Channels: message(i)}))
+	}
+	check(s.Receive)
 }
 
 func testReceiveCanceled(t *testing.T, f Fixture) {
