@@ -2,18 +2,14 @@ package callback
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the hosted service's signatures are made with it
-	"encoding/base64"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parley-rtc/parley/internal/sfu"
+	"github.com/parley-rtc/parley/service/webhook"
 	"github.com/parley-rtc/parley/signaling/accesstoken"
 )
 
@@ -65,7 +61,7 @@ func (m *message) request(ctx context.Context, token accesstoken.Secret) (*http.
 		if err != nil {
 			return nil, err
 		}
-		r.Header.Set("X-Twilio-Signature", sign(token, u.String(), nil))
+		r.Header.Set(webhook.SignatureHeader, webhook.Sign(string(token), u.String(), nil))
 		return r, nil
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, strings.NewReader(m.form.Encode()))
@@ -73,19 +69,6 @@ func (m *message) request(ctx context.Context, token accesstoken.Secret) (*http.
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("X-Twilio-Signature", sign(token, m.url, m.form))
+	r.Header.Set(webhook.SignatureHeader, webhook.Sign(string(token), m.url, m.form))
 	return r, nil
-}
-
-// sign returns the signature of a request: of its address, and the names and
-// values of the form in its body, by name.
-func sign(token accesstoken.Secret, address string, form url.Values) string {
-	mac := hmac.New(sha1.New, []byte(token))
-	mac.Write([]byte(address)) // never fails
-	for _, name := range slices.Sorted(maps.Keys(form)) {
-		for _, value := range form[name] {
-			mac.Write([]byte(name + value))
-		}
-	}
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
