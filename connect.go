@@ -71,7 +71,9 @@ type ConnectOptions struct {
 	// use; nil keeps all.
 	Interfaces func(name string) bool
 	IPs        func(net.IP) bool
-	// NetworkTypes restricts address families. Default: UDP over IPv4 and IPv6.
+	// NetworkTypes restricts address families and protocols. Default: UDP over
+	// IPv4 and IPv6, and TCP where the server takes it and UDP does not lead
+	// to it within a second.
 	NetworkTypes []webrtc.NetworkType
 	// ConfigureWebRTC may change any of pion's settings, after ours.
 	ConfigureWebRTC func(*webrtc.SettingEngine)
@@ -149,8 +151,8 @@ func newRoom(token string, opts *ConnectOptions) (*Room, error) {
 		return nil, wrap("%w: RelayOnly, and no TURN server among ICEServers", ErrOption)
 	}
 	api, err := rtc.New(rtc.Config{
-		RelayOnly: opts.RelayOnly,
-		Logger:    opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,
+		RelayOnly: opts.RelayOnly, CallTCP: true,
+		Logger: opts.Logger, Interfaces: opts.Interfaces, IPs: opts.IPs, NetworkTypes: opts.NetworkTypes,
 		Loopback: isLoopback(opts.URL), Configure: opts.ConfigureWebRTC,
 	})
 	if err != nil {

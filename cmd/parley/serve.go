@@ -29,7 +29,7 @@ const iceServersKey = "ice_servers"
 
 // serveSettings are the flags that the environment and the file can set.
 var serveSettings = append([]string{
-	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max",
+	"listen", "tls-cert", "tls-key", "public-ip", "media-ip", "udp-port", "udp-port-min", "udp-port-max", "ice-tcp",
 	"allow-private", "origin", "default-room-type", "disable-ad-hoc-rooms", "max-rooms", "max-participants", "max-tracks", "region",
 	"session-timeout", "empty-room-timeout", "retry-after", "no-pages", "max-joins-per-second", "max-sockets-per-ip",
 	"turn-udp", "turn-tcp", "turn-tls", "turn-host", "turn-allow", "turn-deny",
@@ -79,6 +79,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&c.Media.Port, "udp-port", 0, "UDP port for all media (default chosen by the system)")
 	f.Uint16Var(&s.minPort, "udp-port-min", 0, "with --udp-port-max: a UDP port for each connection, from here")
 	f.Uint16Var(&s.maxPort, "udp-port-max", 0, "with --udp-port-min: a UDP port for each connection, up to here")
+	f.StringVar(&s.front.ICETCP, "ice-tcp", "", "TCP address for media where UDP is blocked, as in :7881, or off (default that of --listen)")
 	t := &s.front.TURN
 	f.StringVar(&t.UDP, "turn-udp", "", "UDP address of a TURN server, as in :3478, for clients whose networks need one")
 	f.StringVar(&t.TCP, "turn-tcp", "", "TCP address of the same, as in :3478")
@@ -159,6 +160,11 @@ func (s *serveFlags) config(stderr io.Writer, file map[string]any) error {
 	host, err := checkAddress("listen", s.front.Listen, "127.0.0.1:7880")
 	if err != nil {
 		return err
+	}
+	if at := s.front.ICETCP; at != "" && at != front.NoICETCP {
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			return usagef("--ice-tcp %q: it has to be an address and a port, as in :7881, or off", at)
+		}
 	}
 	if (s.front.CertFile == "") != (s.front.KeyFile == "") {
 		return usagef("TLS needs both --tls-cert and --tls-key")
@@ -263,11 +269,11 @@ func iceServers(value any) ([]signaling.ICEServer, error) {
 func (s *serveFlags) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return usagef("%w; choose another --listen, --udp-port or --turn-…, or end the program that has it", err)
+		return usagef("%w; choose another --listen, --udp-port, --ice-tcp or --turn-…, or end the program that has it", err)
 	case errors.Is(err, syscall.EACCES):
 		return usagef("%w; ports below 1024 need privileges", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return usagef("%w; --listen, --media-ip and --turn-… have to be addresses of this machine", err)
+		return usagef("%w; --listen, --media-ip, --ice-tcp and --turn-… have to be addresses of this machine", err)
 	}
 	return fmt.Errorf("starting the server: %w", err)
 }
@@ -284,6 +290,9 @@ func (s *serveFlags) developmentKeys() (accesstoken.Key, bool) {
 
 func greet(w io.Writer, srv *front.Server) {
 	fmt.Fprintf(w, "signaling at %s\n", srv.SignalingURL())
+	if at := srv.ICETCP(); at != nil {
+		fmt.Fprintf(w, "media by UDP, and where that is blocked by TCP at %s\n", at)
+	}
 	fmt.Fprintf(w, "a page to watch a room at %s\n", srv.WatchURL("TOKEN"))
 	for _, url := range srv.RelayURLs() {
 		fmt.Fprintf(w, "TURN at %s\n", url)

@@ -104,6 +104,7 @@ func (e *Engine) open(id, midPrefix string) (*link, error) {
 	peer, err := e.cfg.API.NewPeer(rtc.PeerConfig{
 		ICEServers: e.cfg.ICEServers,
 		RelayOnly:  e.cfg.RelayOnly,
+		CallTCP:    e.mesh == nil,
 		MidPrefix:  midPrefix,
 		Handler: rtc.Handler{
 			State: func() {

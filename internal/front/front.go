@@ -43,6 +43,9 @@ type Config struct {
 	CertFile, KeyFile string
 	// NoPages leaves the page out at which a browser watches a room.
 	NoPages bool
+	// ICETCP is where media is taken by TCP, for those whose networks block UDP:
+	// an address, as in :7881; "" for the port of Listen, or NoICETCP.
+	ICETCP string
 	// TURN relays media for those whose networks let nothing else through.
 	TURN TURN
 	// Recorded says that something else records the rooms as their recording
@@ -54,6 +57,9 @@ type Config struct {
 	PrivateCallbacks bool
 }
 
+// NoICETCP is the address of nowhere: see Config.ICETCP.
+const NoICETCP = "off"
+
 // Server is a running server. It owns the goroutine that accepts connections;
 // Shutdown ends it.
 type Server struct {
@@ -63,6 +69,7 @@ type Server struct {
 	told   *callback.Sender
 	relay  *relay.Server // nil: there is none
 	ln     net.Listener
+	media  net.Addr // where media is taken by TCP; nil: nowhere
 	secure bool
 	failed chan error // one slot: what ended the accepting
 }
@@ -97,6 +104,13 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.ln = ln
+	if cfg.SFU.Media.TCP, err = s.listenICE(cfg.ICETCP); err != nil {
+		_ = ln.Close() // nothing came through it
+		return nil, err
+	}
+	if cfg.SFU.Media.TCP != nil {
+		s.media = cfg.SFU.Media.TCP.Addr()
+	}
 	if s.SFU, err = sfu.New(cfg.SFU); err != nil {
 		_ = ln.Close() // nothing came through it
 		return nil, err
@@ -137,6 +151,23 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// listenICE returns the listener for media by TCP; nil: there is none.
+func (s *Server) listenICE(address string) (net.Listener, error) {
+	switch address {
+	case NoICETCP:
+		return nil, nil
+	case "":
+		both := share(s.ln)
+		s.ln = both
+		return &both.media, nil
+	}
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address) // does not wait
+	if err != nil {
+		return nil, fmt.Errorf("ICE over TCP: %w", err)
+	}
+	return ln, nil
+}
+
 // signer is the secret that signs status callbacks.
 func signer(keys map[string]accesstoken.Secret) accesstoken.Secret {
 	if len(keys) == 0 {
@@ -147,6 +178,9 @@ func signer(keys map[string]accesstoken.Secret) accesstoken.Secret {
 
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// ICETCP is where media is taken by TCP; nil: nowhere.
+func (s *Server) ICETCP() net.Addr { return s.media }
 
 // WatchURL is the address at which a browser watches a room. The token is in
 // the fragment, which browsers keep to themselves.

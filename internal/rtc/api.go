@@ -13,6 +13,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/icetcp"
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
@@ -32,6 +33,10 @@ type Config struct {
 	Net transport.Net
 	// UDPMux carries all connections over one socket; nil opens one each.
 	UDPMux ice.UDPMux
+	// TCPMux is where others may call by TCP; nil: nowhere. CallTCP lets peers
+	// call others by TCP, those that ask for it. Not both.
+	TCPMux  ice.TCPMux
+	CallTCP bool
 	// Logger receives pion's log; nil silences it.
 	Logger *slog.Logger
 
@@ -79,7 +84,9 @@ type API struct {
 	cert     webrtc.Certificate
 	log      *slog.Logger
 
-	batch *batch // of the sockets
+	batch   *batch        // of the sockets
+	calls   bool          // by TCP
+	tcpWait time.Duration // what UDP has on top of it
 }
 
 // New returns an API for the configuration.
@@ -118,6 +125,8 @@ func New(cfg Config) (*API, error) {
 		cert:     *cert,
 		log:      log,
 		batch:    all,
+		calls:    cfg.CallTCP,
+		tcpWait:  cfg.tcpWait(),
 	}, nil
 }
 
@@ -165,6 +174,13 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	if cfg.UDPMux != nil {
 		s.SetICEUDPMux(&restartMux{cfg.UDPMux, cfg.Loopback})
 	}
+	switch {
+	case cfg.TCPMux != nil:
+		s.SetICETCPMux(cfg.TCPMux)
+	case cfg.CallTCP:
+		s.SetICETCPMux(icetcp.NewDialer(nil))
+	}
+	s.DisableActiveTCP(true) // see package icetcp
 	if cfg.Interfaces != nil {
 		s.SetInterfaceFilter(cfg.Interfaces)
 	}
@@ -177,6 +193,9 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	types := cfg.NetworkTypes
 	if len(types) == 0 {
 		types = []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+		if cfg.TCPMux != nil || cfg.CallTCP {
+			types = append(types, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
+		}
 	}
 	s.SetNetworkTypes(types)
 	if len(cfg.PublicIPs) > 0 {

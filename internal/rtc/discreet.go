@@ -13,11 +13,15 @@ var (
 	relatedIPv6 = regexp.MustCompile(`( \S*:\S* \d+ typ \S+) raddr \S+ rport \d+`)
 )
 
-// discreet takes the addresses of this machine out of candidates where only
-// relayed ones may be used: whose policy this is wants nobody to know them. They
-// serve diagnostics alone. What stands there instead is said in RFC 8839
-// section 5.1.
+// discreet takes the candidates out of a description by which we call others,
+// who need no list of them; and the addresses of this machine out of candidates
+// where only relayed ones may be used: whose policy this is wants nobody to know
+// them. They serve diagnostics alone. What stands there instead is said in RFC
+// 8839 section 5.1.
 func (p *Peer) discreet(candidates string) string {
+	if p.tcp.hidden {
+		candidates, _ = withoutTCP(candidates)
+	}
 	if p.policy != webrtc.ICETransportPolicyRelay {
 		return candidates
 	}

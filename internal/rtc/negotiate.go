@@ -55,6 +55,7 @@ func (p *Peer) SetRemoteOffer(sdp string) error { return p.setRemote(webrtc.SDPT
 func (p *Peer) SetRemoteAnswer(sdp string) error { return p.setRemote(webrtc.SDPTypeAnswer, sdp) }
 
 func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
+	var byTCP []string
 	shown, err := p.layers.in(sdp, t == webrtc.SDPTypeAnswer)
 	if err == nil && t == webrtc.SDPTypeOffer {
 		shown = p.resting(shown)
@@ -62,11 +63,13 @@ func (p *Peer) setRemote(t webrtc.SDPType, sdp string) error {
 	}
 	if err == nil {
 		p.readNumbers(sdp) // what an answer opens sends at once
+		shown, byTCP = withoutTCP(shown)
 		err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: t, SDP: shown})
 	}
 	if err != nil {
 		return fmt.Errorf("applying a remote %s: %w", t, err)
 	}
+	p.callLater(byTCP, DescriptionUfrag(sdp))
 	list := Sections(sdp)
 	p.remoteSections.Store(&list)
 	if t == webrtc.SDPTypeAnswer && strings.Contains(sdp, setupActive) {
@@ -114,6 +117,10 @@ func (p *Peer) Answer(gather bool) (sdp string, err error) {
 
 // AddCandidate takes a candidate of the other side.
 func (p *Peer) AddCandidate(c webrtc.ICECandidateInit) error {
+	if isTCP(c.Candidate) {
+		p.callLater([]string{c.Candidate}, "")
+		return nil
+	}
 	if err := p.pc.AddICECandidate(c); err != nil {
 		return fmt.Errorf("adding a candidate: %w", err)
 	}
@@ -121,6 +128,9 @@ func (p *Peer) AddCandidate(c webrtc.ICECandidateInit) error {
 }
 
 func (p *Peer) onCandidate(c *webrtc.ICECandidate) {
+	if c != nil && p.tcp.hidden && c.Protocol == webrtc.ICEProtocolTCP {
+		return
+	}
 	p.mu.Lock()
 	if c == nil {
 		p.gathered = true

@@ -37,6 +37,9 @@ type Handler struct {
 type PeerConfig struct {
 	ICEServers []webrtc.ICEServer
 	RelayOnly  bool
+	// CallTCP has the peer call the other side by TCP where UDP does not lead
+	// to it. It is for servers: anybody else could make us call others.
+	CallTCP bool
 	// MidPrefix starts the mids of sections made here, so that two sides
 	// never choose the same one.
 	MidPrefix string
@@ -66,6 +69,7 @@ type Peer struct {
 	poke    chan struct{}
 	born    time.Time
 	remote  remoteClock
+	tcp     tcpCalls
 
 	// Of the other side's feedback, and ours.
 	congestion congestion.Sender
@@ -107,6 +111,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix, policy: policy,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 		heard: map[*Outlet]struct{}{},
+		tcp:   tcpCalls{hidden: a.calls, wanted: a.calls && cfg.CallTCP && !cfg.RelayOnly, wait: a.tcpWait},
 	}
 	p.congestion.Steady = cfg.Steady
 	p.api = a.build(p)
@@ -243,6 +248,7 @@ func (p *Peer) Close() error {
 	p.once.Do(func() {
 		p.seal()
 		close(p.done)
+		p.tcp.end()
 		if _, started := p.iceTransport(); started {
 			<-time.NewTimer(closePause + rand.N(closePause)).C
 		}

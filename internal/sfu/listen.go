@@ -3,8 +3,11 @@ package sfu
 import (
 	"fmt"
 	"net"
+	"net/netip"
 
+	"github.com/parley-rtc/parley/internal/icetcp"
 	"github.com/parley-rtc/parley/internal/rtc"
+	"github.com/parley-rtc/parley/internal/sfu/admission"
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 )
@@ -20,6 +23,10 @@ func (s *Server) listenMedia() error {
 	if m.KeyLog != nil {
 		cfg.Configure = func(e *webrtc.SettingEngine) { e.SetDTLSKeyLogWriter(m.KeyLog) }
 	}
+	if m.TCP != nil {
+		s.listenTCP()
+		cfg.TCPMux = s.tcp
+	}
 	own := m.UDPMux == nil && m.PortMin == 0
 	switch {
 	case m.UDPMux == nil && !own:
@@ -30,6 +37,7 @@ func (s *Server) listenMedia() error {
 		s.muxes = append(s.muxes, rtc.NewUDPMux(m.Conn, m.Net, s.cfg.Logger))
 	case m.Net == nil || len(m.IPs) > 0:
 		if err := s.listenUDP(); err != nil {
+			s.closeMedia()
 			return err
 		}
 		if m.Loopback && m.SameMachine && m.Net == nil && len(m.IPs) == 0 {
@@ -57,6 +65,24 @@ func (s *Server) closeMedia() {
 	for _, m := range s.muxes {
 		_ = m.Close() // the sockets are gone either way
 	}
+	if s.tcp != nil {
+		_ = s.tcp.Close() // likewise
+	}
+}
+
+// listenTCP takes media from the TCP listener.
+func (s *Server) listenTCP() {
+	m := &s.cfg.Media
+	cfg := icetcp.Config{Listener: m.TCP, Logger: s.cfg.Logger}
+	for _, text := range m.IPs {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			cfg.Addresses = append(cfg.Addresses, ip.Unmap())
+		}
+	}
+	if most := s.cfg.Limits.Sockets; most >= 0 {
+		cfg.Acquire = (&admission.Sockets{PerNetwork: most}).Acquire
+	}
+	s.tcp = icetcp.NewMux(cfg)
 }
 
 // listenUDP opens one socket on each address: only one that is bound to an
@@ -74,7 +100,6 @@ func (s *Server) listenUDP() error {
 	for _, text := range ips {
 		ip := net.ParseIP(text)
 		if ip == nil || ip.IsUnspecified() {
-			s.closeMedia()
 			return fmt.Errorf("listening for media: %q is not an address to bind to", text)
 		}
 		addr := &net.UDPAddr{IP: ip, Port: port}
@@ -86,7 +111,6 @@ func (s *Server) listenUDP() error {
 			conn, err = net.ListenUDP("udp", addr)
 		}
 		if err != nil {
-			s.closeMedia()
 			return fmt.Errorf("listening for media: %w", err)
 		}
 		if port == 0 { // the same one everywhere

@@ -133,11 +133,14 @@ var (
 	descLost         = prometheus.NewDesc("parley_rtp_lost", "RTP packets that never arrived here (in) or there (out).", []string{"direction"}, nil)
 	descResent       = prometheus.NewDesc("parley_rtp_resent_total", "RTP packets sent again.", nil, nil)
 	descNacks        = prometheus.NewDesc("parley_nack_total", "Packets asked for again (out) and requests received (in).", []string{"direction"}, nil)
+	descTCP          = prometheus.NewDesc("parley_ice_tcp_connections", "TCP connections for media, those of strangers included.", nil, nil)
+	descTCPRefused   = prometheus.NewDesc("parley_ice_tcp_refused_total", "TCP connections for media that were too many, or that nobody waited for.", nil, nil)
+	descTCPDropped   = prometheus.NewDesc("parley_ice_tcp_dropped_total", "Packets that clients were too slow for by TCP.", nil, nil)
 	descPLI          = prometheus.NewDesc("parley_pli_total", "Key frame requests received (in) and passed on (out).", []string{"direction"}, nil)
 )
 
 func (gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRooms, descParticipants, descTracks, descPackets, descLost, descResent, descNacks, descPLI} {
+	for _, d := range []*prometheus.Desc{descRooms, descParticipants, descTracks, descPackets, descLost, descResent, descNacks, descPLI, descTCP, descTCPRefused, descTCPDropped} {
 		out <- d
 	}
 }
@@ -163,6 +166,12 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	counter(descNacks, t.nacksOut, "out")
 	counter(descPLI, t.keyframesAsked, "in")
 	counter(descPLI, t.keyframesSent, "out")
+	if mux := g.server.tcp; mux != nil {
+		f := mux.Figures()
+		gauge(descTCP, f.Streams)
+		counter(descTCPRefused, f.Refused)
+		counter(descTCPDropped, f.Lost)
+	}
 }
 
 // census counts what there is.

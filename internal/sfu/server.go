@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/icetcp"
 	"github.com/parley-rtc/parley/internal/rtc"
 	"github.com/parley-rtc/parley/internal/sfu/admission"
 	"github.com/parley-rtc/parley/signaling"
@@ -82,6 +83,9 @@ type Media struct {
 	// it is 0.
 	IPs  []string
 	Port int
+	// TCP also takes media over TCP, from those whose networks block UDP; nil:
+	// nowhere. It is closed with the server, also when that does not start.
+	TCP net.Listener
 	// PortMin and PortMax give each connection a socket of its own within
 	// them.
 	PortMin, PortMax uint16
@@ -122,6 +126,7 @@ type Server struct {
 	verifier     *accesstoken.Verifier
 	api          *rtc.API
 	muxes        []ice.UDPMux // ours to close
+	tcp          *icetcp.Mux  // likewise; nil: there is none
 	media        []MediaAddress
 	relay        func(identity string) []signaling.ICEServer // see OfferRelay
 	metrics      *metrics
@@ -151,6 +156,9 @@ func New(cfg Config) (*Server, error) {
 	cfg.setDefaults()
 	verifier, err := accesstoken.NewVerifier(cfg.AccountSID, cfg.Keys, &accesstoken.VerifierOptions{Now: cfg.Now})
 	if err != nil {
+		if cfg.Media.TCP != nil {
+			_ = cfg.Media.TCP.Close() // nothing came through it
+		}
 		return nil, fmt.Errorf("sfu: %w", err)
 	}
 	s := &Server{

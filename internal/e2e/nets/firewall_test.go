@@ -95,7 +95,7 @@ func TestR15TURNThroughRealFirewall(t *testing.T) {
 	w := newNetwork(t)
 	ip(t, "-n", w.srv, "addr", "add", secondIP+"/24", "dev", "s0")
 	cert, key := w.certify(serverIP, secondIP)
-	w.serve("--listen", serverIP+":443", "--tls-cert", cert, "--tls-key", key, "--allow-private",
+	w.serve("--listen", serverIP+":443", "--tls-cert", cert, "--tls-key", key, "--allow-private", "--ice-tcp", "off",
 		"--turn-tcp", secondIP+":3478", "--turn-tls", secondIP+":443", "--turn-host", secondIP)
 	w.start(w.srv, "robot", "PARLEY_NETS_IDENTITY=outside")
 	for _, c := range []struct {
@@ -107,5 +107,26 @@ func TestR15TURNThroughRealFirewall(t *testing.T) {
 			w.in(w.rtr, "nft", "insert", "rule", "inet", "hotel", "forwarding", "ip", "daddr", secondIP, "tcp", "dport", "443", "drop")
 		}
 		(&hotel{w, "inside by " + c.name, "outside", nil}).measure("TURN/" + c.name)
+	}
+}
+
+// TestR15ICETCPThroughRealFirewall joins from a network without UDP a server that
+// has no TURN: media comes by TCP to the port of signaling, or to its own.
+func TestR15ICETCPThroughRealFirewall(t *testing.T) {
+	for _, c := range []struct{ name, port, flag string }{{"on one port with TLS", "443", ""}, {"on a port of its own", "7881", serverIP + ":7881"}} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newNetwork(t)
+			args := []string{"--listen", serverIP + ":443", "--allow-private"}
+			if c.flag == "" {
+				cert, key := w.certify(serverIP)
+				args = append(args, "--tls-cert", cert, "--tls-key", key)
+			} else {
+				args = append(args, "--ice-tcp", c.flag)
+			}
+			w.serve(args...)
+			w.start(w.srv, "robot", "PARLEY_NETS_IDENTITY=outside")
+			w.firewall("443", c.port)
+			(&hotel{w, "inside", "outside", nil}).measure("ICE over TCP " + c.name)
+		})
 	}
 }
