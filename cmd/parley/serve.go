@@ -291,7 +291,7 @@ func (s *serveFlags) developmentKeys() (accesstoken.Key, bool) {
 func greet(w io.Writer, srv *front.Server) {
 	fmt.Fprintf(w, "signaling at %s\n", srv.SignalingURL())
 	if at := srv.ICETCP(); at != nil {
-		fmt.Fprintf(w, "media by UDP, and where that is blocked by TCP at %s\n", at)
+		fmt.Fprintf(w, "media by UDP, or where that is blocked by TCP at %s\n", at)
 	}
 	fmt.Fprintf(w, "a page to watch a room at %s\n", srv.WatchURL("TOKEN"))
 	for _, url := range srv.RelayURLs() {

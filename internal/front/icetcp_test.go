@@ -287,7 +287,7 @@ func TestHostilityOnThePort(t *testing.T) {
 	attack(1000, []byte{0, 200})
 	view.flows(25)
 	view.calm()
-	resp, err := http.Get(srv.URL("/healthz")) //nolint:noctx // the test has a bound
+	resp, err := http.Get(srv.URL("/healthz"))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)

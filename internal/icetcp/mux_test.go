@@ -2,6 +2,7 @@ package icetcp_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -146,8 +147,8 @@ func endsAfter(t *testing.T, conn net.Conn, limit time.Duration) time.Duration {
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func TestPacketsGoBothWays(t *testing.T) {
