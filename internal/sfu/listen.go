@@ -70,6 +70,11 @@ func (s *Server) closeMedia() {
 	}
 }
 
+// tcpPerSocket is how many TCP connections for media there may be for each socket
+// of signaling: browsers open one from each of their networks to each of our
+// addresses, also where UDP works.
+const tcpPerSocket = 4
+
 // listenTCP takes media from the TCP listener.
 func (s *Server) listenTCP() {
 	m := &s.cfg.Media
@@ -80,7 +85,7 @@ func (s *Server) listenTCP() {
 		}
 	}
 	if most := s.cfg.Limits.Sockets; most >= 0 {
-		cfg.Acquire = (&admission.Sockets{PerNetwork: most}).Acquire
+		cfg.Acquire = (&admission.Sockets{PerNetwork: most * tcpPerSocket}).Acquire
 	}
 	s.tcp = icetcp.NewMux(cfg)
 }
