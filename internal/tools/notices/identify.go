@@ -12,6 +12,8 @@ func identify(text string) string {
 		return "MIT and Apache-2.0"
 	case has("Apache License") && has("Version 2.0, January 2004"):
 		return "Apache-2.0"
+	case has("free and unencumbered software released into the public domain"):
+		return "Unlicense"
 	case has("Mozilla Public License") && has("2.0"):
 		return "MPL-2.0"
 	case has("Permission is hereby granted, free of charge, to any person obtaining a copy"):

@@ -25,8 +25,16 @@ import (
 
 const output = "THIRD_PARTY_NOTICES.md"
 
-// systems are those for which programs are released: what they link differs.
-var systems = []string{"linux", "darwin", "windows"}
+// builds are those in which programs are released: what they link differs by
+// the system, and with a C compiler.
+var builds = func() (list []build) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		list = append(list, build{system, "0"}, build{system, "1"})
+	}
+	return list
+}()
+
+type build struct{ system, cgo string }
 
 func main() {
 	log.SetFlags(0)
@@ -73,13 +81,13 @@ type module struct {
 // linked asks the go command for the modules behind the packages.
 func linked(packages []string) ([]module, error) {
 	found := map[string]module{}
-	for _, system := range systems {
-		cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Module"}, packages...)...)
-		cmd.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
+	for _, b := range builds {
+		cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Module", "-tags=codecs,x264"}, packages...)...)
+		cmd.Env = append(os.Environ(), "GOOS="+b.system, "GOARCH=amd64", "CGO_ENABLED="+b.cgo)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
-			return nil, fmt.Errorf("list packages for %s: %w", system, err)
+			return nil, fmt.Errorf("list packages for %s: %w", b.system, err)
 		}
 		for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 			var p struct{ Module *module }
