@@ -593,6 +593,9 @@ func (r *Room) localEnabled(pub *LocalTrackPublication, enabled bool) {
 		return
 	}
 	r.changed()
+	if enabled {
+		r.unforce(pub)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !pub.listed || r.loop.ended {

@@ -33,6 +33,7 @@ var (
 type request struct {
 	message any // a *wireRequest
 	setID   func(id int)
+	free    bool // has no entry in Room.requests: nobody waits for it
 	once    bool // fails with the connection
 	id      int
 	sent    bool // the session has seen it, perhaps
@@ -112,7 +113,9 @@ func (r *Room) number(q *request) {
 // resolve ends a request.
 func (r *Room) resolve(q *request, err error) {
 	q.done <- err
-	<-r.requests
+	if !q.free {
+		<-r.requests
+	}
 }
 
 // forgetRequest takes back what was not sent yet.
@@ -180,6 +183,12 @@ func (r *Room) controlBegins(fresh bool) {
 		return nil
 	})
 	c.next, c.received = 0, 0
+	r.mu.Lock()
+	for _, pub := range r.loop.publications {
+		pub.forced = false // nobody muted it there
+	}
+	r.setMuteForced(false)
+	r.mu.Unlock()
 	for _, q := range c.waiting {
 		r.number(q)
 	}
@@ -203,6 +212,8 @@ func (r *Room) applyControl(payload []byte) {
 		Type   string      `json:"type"`
 		ID     int         `json:"id"`
 		Number int         `json:"number"`
+		Track  string      `json:"track"`
+		Active bool        `json:"active"`
 		Signal *wireSignal `json:"signal"`
 		From   struct {
 			SID      string `json:"sid"`
@@ -234,12 +245,18 @@ func (r *Room) applyControl(payload []byte) {
 	}
 	missed := m.Number - c.received - 1
 	c.received = m.Number
+	if m.Type == "muted" {
+		defer r.forceMuted(m.Track) // after what was missed
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if missed > 0 {
 		r.timeline.Append(SignalsMissed{missed})
 	}
-	if m.Type == "signal" && m.Signal != nil {
+	switch {
+	case m.Type == "muting":
+		r.setMuteForced(m.Active)
+	case m.Type == "signal" && m.Signal != nil:
 		r.applySignal(m.Signal, m.From.SID, m.From.Identity)
 	}
 }

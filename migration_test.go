@@ -274,7 +274,6 @@ var absent = []string{
 	"LocalParticipant: properties and methods: setNetworkQualityConfiguration",
 	"Tracks: properties and methods: processor", "Tracks: properties and methods: addProcessor",
 	"Tracks: properties and methods: removeProcessor", "Tracks: properties and methods: noiseCancellation",
-	"Events of an OpenTok session: muteForced",
 }
 
 func TestEveryNameOfTheOtherSDKsIsInTheTable(t *testing.T) {

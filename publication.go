@@ -153,6 +153,7 @@ type LocalTrackPublication struct {
 	sid     string
 	started bool
 	muted   bool
+	forced  bool  // somebody else muted it, and it was not enabled since
 	err     error // why it failed
 
 	// Of the loop alone.
@@ -262,6 +263,8 @@ func localPublicationOf(e Event) *LocalTrackPublication {
 	case LocalTrackStopped:
 		return e.Publication
 	case LocalTrackDimensionsChanged:
+		return e.Publication
+	case LocalTrackForceMuted:
 		return e.Publication
 	case LocalTrackMuted:
 		return e.Publication

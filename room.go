@@ -69,6 +69,7 @@ type Room struct {
 	state        State
 	reconnecting error // why, in StateReconnecting
 	recording    bool
+	muteForced   bool // new audio tracks begin muted
 	speaker      *RemoteParticipant
 	capabilities Capabilities
 	local        *LocalParticipant
@@ -148,10 +149,7 @@ type Capabilities struct {
 	Publish     bool // audio and video tracks
 	PublishData bool // data tracks and signals
 	Subscribe   bool // to the tracks of others; without it none is ever subscribed
-	// Moderate says that the role is a moderator's. There are no calls for
-	// moderators here so far: a program removes participants through the
-	// server's HTTP API, with an API key.
-	Moderate bool
+	Moderate    bool // the calls of Room.Moderate
 }
 
 // Participants returns the others in the room, in the order in which they came.

@@ -47,7 +47,8 @@ type SignalReceived struct {
 }
 
 // SignalsMissed: while the connection was lost more was sent to us than the
-// server keeps, 256 signals or 512 KiB, and so many are gone.
+// server keeps, 256 signals or 512 KiB, and so many are gone. News of a mute
+// count as signals.
 type SignalsMissed struct{ Count int }
 
 func (SignalReceived) event() {}

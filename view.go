@@ -172,6 +172,12 @@ func (r *Room) present() []Event {
 		if pub.muted {
 			events = append(events, LocalTrackMuted{pub})
 		}
+		if pub.forced {
+			events = append(events, LocalTrackForceMuted{pub})
+		}
+	}
+	if r.muteForced {
+		events = append(events, MuteForced{true})
 	}
 	if r.recording {
 		events = append(events, RecordingStarted{})

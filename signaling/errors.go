@@ -131,6 +131,7 @@ const (
 	CodeTrackNameChars       Code = 53303
 	CodeTrackNameDuplicated  Code = 53304
 	CodeTrackCapacityReached Code = 53305
+	CodeTrackRemoved         Code = 53350 // no code of the hosted service
 
 	CodeClientLocalDescription  Code = 53400
 	CodeServerLocalDescription  Code = 53401
@@ -207,6 +208,7 @@ var texts = map[Code]string{
 	CodeTrackNameTooLong:     "track name is too long",
 	CodeTrackNameChars:       "track name contains invalid characters",
 	CodeTrackNameDuplicated:  "track name is already in use",
+	CodeTrackRemoved:         "track was taken out of the room",
 	CodeTrackCapacityReached: "server has no capacity for the track",
 
 	CodeClientLocalDescription:  "client could not make its media description",

@@ -149,7 +149,7 @@ type Permissions struct {
 	Publish     bool // audio and video
 	PublishData bool // data tracks and signals
 	Subscribe   bool // receive the tracks of others
-	Moderate    bool // the role is a moderator's; no message is only for them so far
+	Moderate    bool // remove and mute others
 }
 
 // Update is a set of sections; a nil section is not part of the update.

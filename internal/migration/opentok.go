@@ -87,7 +87,10 @@ var openTokEvents = Section{
 			Name: "archiveStopped", Args: []Arg{says("id", "not told"), says("name", "not told")}, Go: []string{"Room.RecordingStopped()"},
 			Types: []string{"RecordingStopped"}, Note: "as the server tells; the bundled one does where something else records (`--recorded-elsewhere`)",
 		},
-		{Name: "muteForced", Args: []Arg{says("active", "not told")}, Status: Later, Note: "nobody can mute others yet"},
+		{
+			Name: "muteForced", Args: []Arg{arg("active", "MuteForced.Active")}, Go: []string{"Room.MuteForced()", "Room.LocalTrackForceMuted()"},
+			Types: []string{"MuteForced", "LocalTrackForceMuted"}, Note: "the first is of the room, the second of each track that is muted",
+		},
 		{
 			Name: "exception", Args: []Arg{arg("error", "TrackSubscriptionFailed.Err", "LocalTrackPublicationFailed.Err")},
 			Go: []string{"Room.TrackSubscriptionFailed()", "LocalParticipant.Events()"}, Types: []string{"TrackSubscriptionFailed", "LocalTrackPublicationFailed"},
@@ -125,7 +128,11 @@ var openTokCalls = Section{
 		{Name: "subscriber.subscribeToAudio, subscribeToVideo", Go: []string{"RemoteTrackPublication.SetSubscribed"}, Note: "for the one track"},
 		{Name: "subscriber.setPreferredResolution, setPreferredFrameRate", Status: Later},
 		{Name: "session.signal", Go: []string{"Room.Signal", "Signal"}, Note: "`retryAfterReconnect: false` is `NoRetry: true`"},
-		{Name: "session.forceDisconnect, forceUnpublish, forceMuteStream, forceMuteAll", Status: Later},
+		{
+			Name: "session.forceDisconnect, forceUnpublish, forceMuteStream, forceMuteAll",
+			Go:   []string{"Room.Moderate", "Moderation.Disconnect", "Moderation.Unpublish", "Moderation.Mute", "Moderation.MuteAll"},
+			Note: "`disableForceMute` is `ClearMute`; exceptions are participants",
+		},
 		{Name: "session.capabilities", Go: []string{"Room.Capabilities()"}, Note: "from the role in the token, which the server enforces"},
 		{Name: "connection.connectionId", Go: []string{"RemoteParticipant.SID()"}},
 		{Name: "connection.data", Status: Later, Note: "tokens carry metadata already; `Identity` is what others see of it today"},

@@ -278,7 +278,7 @@ func (p *peer) shareOf(s *subscription) allocation.Track {
 		Speaks: s.owner == a.speaker, Spoke: a.spoke[s.owner], Verdict: s.Verdict, Layers: s.measure(),
 	}
 	if i, ok := p.videos()[s.pub.sid]; ok {
-		t.Published, t.Disabled = p.roster.tracks[i].priority, !p.roster.tracks[i].enabled
+		t.Published, t.Disabled = p.roster.tracks[i].priority, !p.roster.tracks[i].on()
 	}
 	if w := a.wishes[s.pub.sid]; w != nil {
 		t.Override, t.Refused, t.Shown = w.priority, w.off, w.shown

@@ -51,7 +51,7 @@ func (l *layer) note(h *rtp.Header, payload []byte, codec *rtc.Codec, now time.T
 // meanwhile wait for it.
 func (u *uplink) catchUp(s *slot) bool {
 	l := s.aimed()
-	if l == nil || l.up != u {
+	if l == nil || l.up != u || u.muted.Load() {
 		return false
 	}
 	m := l.key.Load()

@@ -213,6 +213,13 @@ func (r *room) perform(p *peer, m *request) *signaling.Error {
 	switch m.Action {
 	case "signal":
 		return r.signal(member, m.Signal)
+	case "unmute":
+		return r.unmuteOwn(member, m.Track)
+	case "disconnect", "unpublish", "mute", "mute_all", "clear_mute":
+		if !p.role.CanModerate() {
+			return signaling.Errorf(signaling.CodeTokenGrantsInvalid, "the role %q may not moderate", p.role)
+		}
+		return r.moderate(m)
 	}
 	return signaling.Errorf(signaling.CodeSignalingOutgoingInvalid, "there is no action %.40q", m.Action)
 }

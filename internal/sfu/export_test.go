@@ -32,3 +32,17 @@ func (s *Server) Speaker(identity, sid string) {
 		p.do(func() { p.setSpeaker(sid) })
 	}
 }
+
+// Forwarded counts the packets of media that were sent to a participant.
+func (s *Server) Forwarded(identity string) (packets int64) {
+	for _, p := range s.peers(identity) {
+		p.do(func() {
+			for _, sub := range p.subs {
+				if sub.slot != nil {
+					packets += sub.slot.out.Stats().Packets
+				}
+			}
+		})
+	}
+	return packets
+}

@@ -45,7 +45,7 @@ func (r *room) reportTracks(m *member, before, after []track) {
 	}
 	was := make(map[string]bool, len(before)) // whether it was enabled
 	for i := range before {
-		was[before[i].sid] = before[i].enabled
+		was[before[i].sid] = before[i].on()
 	}
 	is := make(map[string]bool, len(after))
 	for i := range after {
@@ -62,9 +62,9 @@ func (r *room) reportTracks(m *member, before, after []track) {
 		switch enabled, known := was[t.sid]; {
 		case !known:
 			r.report(TrackAdded, who, t.status(m.sid))
-		case enabled && !t.enabled:
+		case enabled && !t.on():
 			r.report(TrackDisabled, who, t.status(m.sid))
-		case !enabled && t.enabled:
+		case !enabled && t.on():
 			r.report(TrackEnabled, who, t.status(m.sid))
 		}
 	}

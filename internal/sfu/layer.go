@@ -57,6 +57,9 @@ func (l *layer) bit() uint32 { return 1 << l.index }
 // forward sends one packet to the subscribers that get this layer. It allocates
 // nothing and waits for nobody.
 func (l *layer) forward(h *rtp.Header, payload []byte, codec *rtc.Codec, captured time.Time) {
+	if l.up.muted.Load() {
+		return
+	}
 	l.ring.Put(h, payload)
 	now := time.Now()
 	if l.up.kind == media.Video {

@@ -199,7 +199,7 @@ type TrackStatus struct {
 
 func (t *track) status(owner string) TrackStatus {
 	return TrackStatus{
-		SID: t.sid, Name: t.name, Kind: t.kind, Enabled: t.enabled, PublisherSID: owner,
+		SID: t.sid, Name: t.name, Kind: t.kind, Enabled: t.on(), PublisherSID: owner,
 		Created: t.created, Updated: t.updated,
 	}
 }

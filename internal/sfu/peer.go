@@ -49,6 +49,7 @@ type peer struct {
 	quality   qualities
 	channels  channels
 	control   control
+	muting    *muting // nil: new tracks begin as they are
 	hints     hints
 	allotment allotment
 	link      *link

@@ -26,13 +26,14 @@ type publication struct {
 type track struct {
 	*publication
 	enabled  bool
+	forced   bool // muted by somebody else
 	priority signaling.Priority
 	ready    bool // media or messages can be forwarded
 	updated  time.Time
 }
 
 func (t *track) remote() signaling.RemoteTrack {
-	return signaling.RemoteTrack{SID: t.sid, Kind: t.kind, Name: t.name, Enabled: t.enabled, Priority: t.priority, Stream: t.stream}
+	return signaling.RemoteTrack{SID: t.sid, Kind: t.kind, Name: t.name, Enabled: t.on(), Priority: t.priority, Stream: t.stream}
 }
 
 func newPublication(lt *signaling.LocalTrack, limits *Limits) *publication {
@@ -100,6 +101,9 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 	}
 	for _, t := range p.tracks {
 		if t.id == lt.ID {
+			if lt.Enabled && !t.enabled {
+				t.unmute()
+			}
 			if t.enabled != lt.Enabled || t.priority != priority {
 				t.enabled, t.priority, t.updated = lt.Enabled, priority, time.Now()
 			}
@@ -117,7 +121,11 @@ func (p *peer) publishTrack(lt *signaling.LocalTrack) {
 	pub := newPublication(lt, &p.srv.cfg.Limits)
 	p.watchLayers(pub)
 	pub.uncount = sync.OnceFunc(p.room.uncountTrack)
-	p.tracks = append(p.tracks, &track{publication: pub, enabled: lt.Enabled, priority: priority, updated: pub.created})
+	t := &track{publication: pub, enabled: lt.Enabled, priority: priority, updated: pub.created}
+	p.tracks = append(p.tracks, t)
+	if p.muting != nil && t.kind == signaling.KindAudio && !p.muting.spares(p, t.sid) {
+		p.force(t)
+	}
 }
 
 // admitTrack decides whether the client may publish the track.

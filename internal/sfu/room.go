@@ -35,6 +35,7 @@ type room struct {
 	recording      signaling.Recording
 	updated, ended time.Time
 	speakers       speakers
+	muting         *muting // nil: new tracks begin as they are
 }
 
 // member is a participant as its room knows it. The room's goroutine owns it.
@@ -179,6 +180,9 @@ func (r *room) enter(p *peer, tracks []track, ready func(news)) (ok bool) {
 			state: signaling.StateConnected, curious: p.has(speakerChannel) || p.allotment.profile != nil,
 		}
 		r.members = append(r.members, m)
+		if r.muting != nil {
+			tracks = p.beginMuted(r.muting)
+		}
 		m.tracks = r.claim(m, tracks)
 		r.report(ParticipantConnected, m.status(r), TrackStatus{})
 		r.reportTracks(m, nil, m.tracks)

@@ -94,16 +94,5 @@ func (s *Server) Signal(nameOrSID, kind, data, to string) error {
 	if err := checkSignal(m); err != nil {
 		return err
 	}
-	r, err := s.inProgress(nameOrSID)
-	if err != nil {
-		return err
-	}
-	var refusal *signaling.Error
-	if !r.do(func() { refusal = r.passSignal(nil, m) }) {
-		return errRoomGone
-	}
-	if refusal != nil {
-		return refusal
-	}
-	return nil
+	return s.inRoom(nameOrSID, func(r *room) *signaling.Error { return r.passSignal(nil, m) })
 }

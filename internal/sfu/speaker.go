@@ -104,7 +104,7 @@ func (m *member) listen() {
 	heard := 0
 	for i := range m.tracks {
 		if t := &m.tracks[i]; t.kind == signaling.KindAudio {
-			if loud := t.up.loud.take(); t.enabled {
+			if loud := t.up.loud.take(); t.on() {
 				heard = max(heard, loud)
 			}
 		}

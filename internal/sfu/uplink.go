@@ -19,6 +19,7 @@ type uplink struct {
 	pause time.Duration           // between key frame requests
 	slots atomic.Pointer[[]*slot] // immutable; changed under mu
 	loud  loudness
+	muted atomic.Bool // nothing is forwarded
 
 	layers  atomic.Pointer[[]*layer] // lowest first; immutable, only grows, changed under mu
 	flowing atomic.Uint32            // a bit for each layer that media comes from
