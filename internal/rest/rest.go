@@ -15,6 +15,9 @@
 //
 //	GET  RecordingRules              read what is to be recorded
 //	POST RecordingRules              Rules: say what is to be recorded
+//	POST Signals                     Type, Data, To: send a signal, to all or one
+//	POST Mute                        Active=true or false, Except: mute all audio tracks and those
+//	                                 that come later, or no longer these
 //	GET  Participants                list: Status (connected, reconnecting, disconnected), Identity,
 //	                                 DateCreatedAfter, DateCreatedBefore
 //	GET  Participants/{IdOrSid}      read one; the last 200 that have left are known
@@ -24,6 +27,7 @@
 //
 //	GET  PublishedTracks             list
 //	GET  PublishedTracks/{NameOrSid} read one
+//	POST PublishedTracks/{NameOrSid} Status=muted or unpublished
 //	GET  SubscribedTracks            list
 //	GET  SubscribedTracks/{Sid}      read one
 //	POST SubscribedTracks            Track, Status=subscribe or unsubscribe
@@ -114,11 +118,13 @@ func New(rooms *sfu.Server, cfg Config) *Handler {
 	h.handle("/v1/Rooms/{room}/RecordingRules", calls{
 		http.MethodGet: h.readRecordingRules, http.MethodPost: h.updateRecordingRules,
 	})
+	h.handle("/v1/Rooms/{room}/Signals", calls{http.MethodPost: h.signal})
+	h.handle("/v1/Rooms/{room}/Mute", calls{http.MethodPost: h.mute})
 	h.handle("/v1/Rooms/{room}/Participants", calls{http.MethodGet: h.listParticipants})
 	const one = "/v1/Rooms/{room}/Participants/{participant}"
 	h.handle(one, calls{http.MethodGet: h.readParticipant, http.MethodPost: h.updateParticipant})
 	h.handle(one+"/PublishedTracks", calls{http.MethodGet: h.listPublished})
-	h.handle(one+"/PublishedTracks/{track}", calls{http.MethodGet: h.readPublished})
+	h.handle(one+"/PublishedTracks/{track}", calls{http.MethodGet: h.readPublished, http.MethodPost: h.updatePublished})
 	h.handle(one+"/SubscribedTracks", calls{http.MethodGet: h.listSubscribed, http.MethodPost: h.subscribe})
 	h.handle(one+"/SubscribedTracks/{track}", calls{http.MethodGet: h.readSubscribed})
 	h.handle(one+"/SubscribeRules", calls{http.MethodGet: h.readSubscribeRules, http.MethodPost: h.updateSubscribeRules})
