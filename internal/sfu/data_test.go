@@ -189,6 +189,7 @@ func TestT11SlowSubscriberIsEndedAlone(t *testing.T) {
 	require.ErrorAs(t, slow.err, &e)
 	require.Equal(t, signaling.DisconnectSlow, e.Reason)
 	require.Equal(t, signaling.DisconnectSlow, bob.sees("slow", signaling.StateDisconnected).Reason)
+	require.Contains(t, w.metrics(), "parley_stays_ended_total{reason=\"slow\"} 1\n")
 	more(8)
 }
 

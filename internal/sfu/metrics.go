@@ -16,6 +16,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	joins    prometheus.Histogram
 	refusals *prometheus.CounterVec
+	ends     *prometheus.CounterVec
 	dropped  prometheus.Counter
 	made     prometheus.Counter
 	insights prometheus.Counter
@@ -63,6 +64,9 @@ func newMetrics(s *Server) *metrics {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "parley_refusals_total", Help: "Joins, tracks and sessions refused or ended, by error code.",
 		}, []string{"code"}),
+		ends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parley_stays_ended_total", Help: "Participants that are gone, by reason; slow: they did not read what was sent.",
+		}, []string{"reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "parley_candidates_dropped_total", Help: "ICE candidates of clients that were not allowed.",
 		}),
@@ -73,7 +77,7 @@ func newMetrics(s *Server) *metrics {
 	m.insights = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "parley_insights_events_total", Help: "Events that npm clients told of on their side channel.",
 	})
-	m.registry.MustRegister(m.joins, m.refusals, m.dropped, m.made, m.insights, gauges{m})
+	m.registry.MustRegister(m.joins, m.refusals, m.ends, m.dropped, m.made, m.insights, gauges{m})
 	return m
 }
 
@@ -86,6 +90,10 @@ func (m *metrics) refused(code signaling.Code) {
 		return // a client that left without a word
 	}
 	m.refusals.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}
+
+func (m *metrics) ended(reason signaling.DisconnectReason) {
+	m.ends.WithLabelValues(string(reason)).Inc()
 }
 
 func (m *metrics) connected(pc *rtc.Peer) {

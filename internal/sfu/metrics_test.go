@@ -50,3 +50,21 @@ func TestMetricsOfLossAndKeyframes(t *testing.T) {
 		require.NotContains(t, text, name+" 0\n")
 	}
 }
+
+// Who is gone is counted by the reason, also where there is no error code.
+func TestMetricsOfEnds(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.client("alice", "demo"), w.client("bob", "demo"), w.client("carol", "demo")
+	for _, c := range []*client{alice, bob, carol} {
+		require.NoError(t, c.dial())
+	}
+	require.NoError(t, alice.session.Close(t.Context(), signaling.ReasonLeave))
+	carol.sees("alice", signaling.StateDisconnected)
+	require.True(t, w.srv.Remove("demo", "bob"))
+	carol.sees("bob", signaling.StateDisconnected)
+	text := w.metrics()
+	for _, reason := range []signaling.DisconnectReason{signaling.DisconnectLeft, signaling.DisconnectRemoved} {
+		require.Contains(t, text, `parley_stays_ended_total{reason="`+string(reason)+"\"} 1\n")
+	}
+	require.NotContains(t, text, `reason="slow"`)
+}

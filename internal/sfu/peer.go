@@ -297,6 +297,7 @@ func (p *peer) finish(err *signaling.Error, reason signaling.DisconnectReason, r
 		return
 	}
 	p.ended = true
+	p.srv.metrics.ended(reason)
 	p.srv.forgetPeer(p, err, reason)
 	for _, t := range p.tracks { // whoever hears that it is gone finds its places
 		t.uncount()
