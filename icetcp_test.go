@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -134,6 +135,19 @@ func TestUDPIsPreferredToTCP(t *testing.T) {
 			}
 		}, takingTCP)
 	}
+}
+
+// TestUDPKeepsNothingOfTCP has nobody wait for calls that are not needed.
+func TestUDPKeepsNothingOfTCP(t *testing.T) {
+	inLab(t, 35, func(l *lab) {
+		l.join("alice", picture(l.t))
+		l.join("bob").watch("alice", "picture").after(l.t, time.Now())
+		time.Sleep(time.Second)
+		all := make([]byte, 16<<20)
+		stacks := string(all[:runtime.Stack(all, true)])
+		require.Positive(l.t, strings.Count(stacks, "(*candidateBase).recvLoop("))
+		require.Zero(l.t, strings.Count(stacks, "icetcp.(*handle)"))
+	})
 }
 
 // TestCutTCPIsMended has an ICE restart call anew when TCP breaks: the room, its

@@ -84,9 +84,9 @@ type API struct {
 	cert     webrtc.Certificate
 	log      *slog.Logger
 
-	batch   *batch        // of the sockets
-	calls   bool          // by TCP
-	tcpWait time.Duration // what UDP has on top of it
+	batch   *batch         // of the sockets
+	dialer  *icetcp.Dialer // of calls by TCP; nil: there are none
+	tcpWait time.Duration  // what UDP has on top of it
 }
 
 // New returns an API for the configuration.
@@ -110,6 +110,11 @@ func New(cfg Config) (*API, error) {
 	if err := registerNumbers(media); err != nil {
 		return nil, err
 	}
+	var dialer *icetcp.Dialer
+	if cfg.CallTCP {
+		dialer = icetcp.NewDialer(nil)
+		cfg.TCPMux = dialer
+	}
 	all := &batch{}
 	settings := cfg.settings(all)
 	if cfg.Configure != nil {
@@ -125,7 +130,7 @@ func New(cfg Config) (*API, error) {
 		cert:     *cert,
 		log:      log,
 		batch:    all,
-		calls:    cfg.CallTCP,
+		dialer:   dialer,
 		tcpWait:  cfg.tcpWait(),
 	}, nil
 }
@@ -174,11 +179,8 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	if cfg.UDPMux != nil {
 		s.SetICEUDPMux(&restartMux{cfg.UDPMux, cfg.Loopback})
 	}
-	switch {
-	case cfg.TCPMux != nil:
+	if cfg.TCPMux != nil {
 		s.SetICETCPMux(cfg.TCPMux)
-	case cfg.CallTCP:
-		s.SetICETCPMux(icetcp.NewDialer(nil))
 	}
 	s.DisableActiveTCP(true) // see package icetcp
 	if cfg.Interfaces != nil {
@@ -193,7 +195,7 @@ func (cfg Config) settings(all *batch) webrtc.SettingEngine {
 	types := cfg.NetworkTypes
 	if len(types) == 0 {
 		types = []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
-		if cfg.TCPMux != nil || cfg.CallTCP {
+		if cfg.TCPMux != nil {
 			types = append(types, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
 		}
 	}

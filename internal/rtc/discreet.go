@@ -19,7 +19,7 @@ var (
 // them. They serve diagnostics alone. What stands there instead is said in RFC
 // 8839 section 5.1.
 func (p *Peer) discreet(candidates string) string {
-	if p.tcp.hidden {
+	if p.tcp.dialer != nil {
 		candidates, _ = withoutTCP(candidates)
 	}
 	if p.policy != webrtc.ICETransportPolicyRelay {

@@ -48,7 +48,8 @@ func (p *Peer) tellLimit() {
 }
 
 // anotherPath forgets what is known of the path.
-func (p *Peer) anotherPath(*webrtc.ICECandidatePair) {
+func (p *Peer) anotherPath(pair *webrtc.ICECandidatePair) {
+	p.callNobody(pair.Local)
 	p.congestion.Reset()
 	p.tellLimit()
 }

@@ -128,7 +128,7 @@ func (p *Peer) AddCandidate(c webrtc.ICECandidateInit) error {
 }
 
 func (p *Peer) onCandidate(c *webrtc.ICECandidate) {
-	if c != nil && p.tcp.hidden && c.Protocol == webrtc.ICEProtocolTCP {
+	if c != nil && p.tcp.dialer != nil && c.Protocol == webrtc.ICEProtocolTCP {
 		return
 	}
 	p.mu.Lock()

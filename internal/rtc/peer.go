@@ -111,7 +111,7 @@ func (a *API) NewPeer(cfg PeerConfig) (*Peer, error) {
 		batch: a.batch, born: time.Now(), handler: cfg.Handler, prefix: cfg.MidPrefix, policy: policy,
 		poke: make(chan struct{}, 1), done: make(chan struct{}), gatherEnd: make(chan struct{}, 1),
 		heard: map[*Outlet]struct{}{},
-		tcp:   tcpCalls{hidden: a.calls, wanted: a.calls && cfg.CallTCP && !cfg.RelayOnly, wait: a.tcpWait},
+		tcp:   tcpCalls{dialer: a.dialer, wanted: a.dialer != nil && cfg.CallTCP && !cfg.RelayOnly, wait: a.tcpWait},
 	}
 	p.congestion.Steady = cfg.Steady
 	p.api = a.build(p)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-rtc/parley/internal/icetcp"
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 )
@@ -34,7 +35,7 @@ func (cfg Config) tcpWait() time.Duration {
 
 // tcpCalls are the candidates of the other side that wait to be called by TCP.
 type tcpCalls struct {
-	hidden bool // our candidates of TCP: they call
+	dialer *icetcp.Dialer // nil: we do not call, and our candidates are not hidden
 	wanted bool
 	wait   time.Duration
 
@@ -137,4 +138,16 @@ func (p *Peer) callByTCP() {
 			Protocol: webrtc.ICEProtocolTCP, Typ: webrtc.ICECandidateTypeHost, Component: c.Component(),
 		})
 	}
+}
+
+// callNobody ends what there is for calls by TCP once UDP leads to the other side: a
+// pair of candidates is chosen for good, and each local address has a goroutine
+// that waits.
+func (p *Peer) callNobody(chosen *webrtc.ICECandidate) {
+	if p.tcp.dialer == nil || chosen == nil || chosen.Protocol == webrtc.ICEProtocolTCP {
+		return
+	}
+	_, rest, _ := strings.Cut(chosen.ToJSON().Candidate, " ufrag ") // of its generation
+	ufrag, _, _ := strings.Cut(rest, " ")
+	p.tcp.dialer.RemoveConnByUfrag(ufrag)
 }
