@@ -83,6 +83,14 @@
 // why the room ended, nil when the program left by itself. All objects stay
 // readable. Local tracks belong to the program, which stops them.
 //
+// # Signals and moderation
+//
+// [Room.Signal] sends a small typed message to everybody in the room or to one,
+// through the server; [SignalReceived] is among the events. [Room.Capabilities]
+// tells what the role in the access token allows, and the server holds everybody
+// to it. A moderator's program removes participants, takes tracks out of the room
+// and mutes one or all through [Room.Moderate].
+//
 // # Errors
 //
 // A refusal of the server is an [*Error] with a numeric code. The sentinels, such
