@@ -164,9 +164,9 @@ func (c *call) hold(ctx context.Context, srv *front.Server) error {
 	talking, hush := context.WithCancel(ctx)
 	defer hush()
 	c.wg.Add(3)
-	go c.follow()
-	go c.hear(c.publisher.Messages())
-	go c.talk(talking)
+	go c.follow()                     // ends with the subscriber's room
+	go c.hear(c.publisher.Messages()) // ends with the publisher's
+	go c.talk(talking)                // until hush
 	err := c.wait(ctx, srv)
 	hush()
 	c.silence()
@@ -250,8 +250,8 @@ func (c *call) follow() {
 			continue
 		}
 		if t, ok := s.Track.(*parley.RemoteDataTrack); ok {
-			c.wg.Add(1) // while we count ourselves
-			go c.listen(t)
+			c.wg.Add(1)    // while we count ourselves
+			go c.listen(t) // ends with the track
 			c.once.Do(func() { close(c.listening) })
 		}
 	}

@@ -46,7 +46,7 @@ func (h *hub) watch(changed func()) (stop func(), err error) {
 			return nil, err
 		}
 		h.source, h.ended, h.watchers = source, make(chan struct{}), map[*watcher]struct{}{}
-		go h.read(source, h.ended)
+		go h.read(source, h.ended) // closes ended in the end
 	}
 	w := &watcher{changed}
 	h.watchers[w] = struct{}{}

@@ -114,7 +114,7 @@ func (v *view[E, T]) enqueue(value T, key any, keyed bool) (warn int) {
 		if v.changed == nil {
 			v.changed = make(chan struct{}, 1)
 		}
-		go v.pump()
+		go v.pump() // until nothing waits, which pumps counts
 	}
 	if v.waiting.len < v.warnAt {
 		return 0

@@ -81,7 +81,7 @@ func Reader(ctx context.Context, r io.Reader, opts *Options) (*Pipe, error) {
 		}
 		p.finish(err)
 	}()
-	go func() {
+	go func() { // ends with the one that reads, or with the pipe
 		select {
 		case <-p.closing:
 		case <-stopped:
@@ -267,7 +267,7 @@ func (p *Pipe) askKeyframes() (end func()) {
 		return func() {}
 	}
 	stop := make(chan struct{})
-	go func() {
+	go func() { // until end is called
 		for {
 			select {
 			case <-p.asked:

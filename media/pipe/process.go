@@ -54,14 +54,14 @@ func startProcess(args []string, p *Pipe) (*process, error) {
 	proc := &process{cmd: cmd, out: out, exited: make(chan struct{}), stderr: newLines(said, p.log, p.o.secrets)}
 	proc.in = newInput(out, p.o.StartTimeout, p.o.StallTimeout)
 	started := make(chan error, 1)
-	go proc.keep(started, p.o.Grace)
+	go proc.keep(started, p.o.Grace) // ends with the program; exited tells
 	err = <-started
 	_, _ = outEnd.Close(), saidEnd.Close() // the program has them now
 	if err != nil {
 		_, _ = out.Close(), said.Close() // never used
 		return nil, err
 	}
-	go proc.stderr.run()
+	go proc.stderr.run() // ends with the program's last word
 	return proc, nil
 }
 

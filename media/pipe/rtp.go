@@ -67,7 +67,7 @@ func RTP(ctx context.Context, streams []RTPStream, opts *RTPOptions) (*Pipe, err
 		p.sources = append(p.sources, port.src)
 		p.addrs = append(p.addrs, port.conn.LocalAddr())
 	}
-	go p.receive(ports)
+	go p.receive(ports) // until Close, which waits for it
 	if o.StartTimeout < 0 {
 		return p, nil
 	}
