@@ -187,3 +187,26 @@ func TestC49ModeratedWhileAway(t *testing.T) {
 		require.ErrorIs(m.t, m.srv.MuteAll("lobby"), signaling.NewError(signaling.CodeRoomNotFound))
 	})
 }
+
+// In a peer-to-peer room the publisher's client stops its track by itself.
+func TestC49ModerationFromParticipantToParticipant(t *testing.T) {
+	inLab(t, 49, func(l *lab) {
+		l.withRole(accesstoken.RoleModerator)
+		mod := l.join("mod")
+		l.withRole("")
+		alice := l.join("alice", tone(l.t))
+		pub := mod.publication("alice", "tone")
+		await(mod, 0, func(e parley.TrackStarted) bool { return e.Track.Name() == "tone" })
+		require.NoError(l.t, mod.room.Moderate().Mute(l.t.Context(), pub))
+		muted, _ := await[parley.LocalTrackForceMuted](alice, 0)
+		await[parley.TrackDisabled](mod, 0)
+		time.Sleep(time.Second)
+		require.Less(l.t, mod.packets(5*time.Second), quiet)
+		muted.Publication.Track().(*parley.LocalAudioTrack).Enable()
+		await[parley.TrackEnabled](mod, 0)
+		require.Greater(l.t, mod.packets(5*time.Second), 5*25)
+		require.NoError(l.t, mod.room.Moderate().Disconnect(l.t.Context(), pub.Participant()))
+		<-alice.room.Done()
+		require.Error(l.t, alice.room.Err())
+	}, peerToPeer)
+}
