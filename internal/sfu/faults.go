@@ -103,8 +103,9 @@ func (s *Server) Rooms() []RoomInfo {
 	s.mu.Unlock()
 	var list []RoomInfo
 	for r := range seen {
-		info := RoomInfo{SID: r.sid, Name: r.name}
-		if r.do(func() { info.Participants = len(r.members) }) {
+		info, goesOn := RoomInfo{SID: r.sid, Name: r.name}, false
+		r.do(func() { info.Participants, goesOn = len(r.members), !r.over })
+		if goesOn { // it may have ended in the turn before
 			list = append(list, info)
 		}
 	}
