@@ -180,13 +180,20 @@ func (o *Outlet) Write(h *rtp.Header, payload []byte, captured time.Time) error 
 	if o.kind == media.Video {
 		what = congestion.Media
 	}
+	// It is counted first: the other side may have it before the write returns.
+	o.count(func(s *OutletStats) {
+		s.Packets++
+		s.Bytes += int64(len(payload))
+	})
 	if err := o.numbers.write(o.peer, o.kind, b.writer, h, payload, what); err != nil {
+		o.count(func(s *OutletStats) {
+			s.Packets--
+			s.Bytes -= int64(len(payload))
+		})
 		return err
 	}
 	now := time.Now()
 	o.mu.Lock()
-	o.sent.Packets++
-	o.sent.Bytes += int64(len(payload))
 	o.budget = min(o.budget+len(payload)/resendShare, resendBurst)
 	soon := o.report.note(h.Timestamp, b.clock[h.PayloadType&0x7f], captured, now)
 	o.mu.Unlock()
